@@ -1,0 +1,36 @@
+// The instruction set is chosen in one place, for every kernel.
+namespace Engine.Cpu.Simd;
+
+/// <summary>A kernel with its arguments, written once for every rung; it crosses to worker threads as plain bytes.</summary>
+internal interface IKernel
+{
+    void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>;
+}
+
+/// <summary>A rung: which vectors the kernels use. The bits of a result do not depend on it.</summary>
+internal enum Rung
+{
+    Portable,
+    Avx2,
+    Avx512,
+}
+
+/// <summary>From a rung to the code for it.</summary>
+internal static class Ladder
+{
+    /// <summary>The highest rung of this machine.</summary>
+    public static Rung Best => Simd512.IsSupported ? Rung.Avx512 : Simd256.IsSupported ? Rung.Avx2 : Rung.Portable;
+
+    /// <summary>
+    /// Runs a kernel on a rung. A rung that the machine lacks still runs, slowly, by the runtime's own code: the tests use that.
+    /// </summary>
+    public static void Run<TKernel>(Rung rung, in TKernel kernel) where TKernel : unmanaged, IKernel
+    {
+        switch (rung)
+        {
+            case Rung.Avx512: kernel.Run<Simd512>(); break;
+            case Rung.Avx2: kernel.Run<Simd256>(); break;
+            default: kernel.Run<Simd128>(); break;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+// What the rungs share: the count of lanes, the joining tree below eight lanes, rows that end inside a vector, widening.
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Engine.Cpu.Simd;
+
+/// <summary>Helpers for sixteen lanes.</summary>
+internal static unsafe class Lanes
+{
+    /// <summary>Lanes of an <see cref="ISimd{TSelf}"/>.</summary>
+    public const int Count = 16;
+
+    /// <summary>Rounds up to whole vectors.</summary>
+    public static int RoundUp(int count) => (count + (Count - 1)) & ~(Count - 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector256<float> value) => Sum(value.GetLower() + value.GetUpper());
+
+    // Vector64 goes through memory on x64, so the last steps are shuffles of four lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector128<float> value)
+    {
+        Vector128<float> two = value + Vector128.Shuffle(value, Vector128.Create(2, 3, 0, 1));
+        return (two + Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Max(Vector256<float> left, Vector256<float> right) => Avx.IsSupported
+        ? Avx.Max(left, right)
+        : Vector256.ConditionalSelect(Vector256.GreaterThan(left, right), left, right);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Max(Vector128<float> left, Vector128<float> right) =>
+        Vector128.ConditionalSelect(Vector128.GreaterThan(left, right), left, right);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxLane(Vector256<float> value) => MaxLane(Max(value.GetLower(), value.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxLane(Vector128<float> value)
+    {
+        Vector128<float> two = Max(value, Vector128.Shuffle(value, Vector128.Create(2, 3, 0, 1)));
+        return Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    /// <summary>Loads the first lanes of a vector; the others are <paramref name="fill"/>.</summary>
+    /// <param name="source">At least <paramref name="count"/> floats.</param>
+    /// <param name="count">1 .. 16.</param>
+    /// <param name="fill">Value of the other lanes.</param>
+    public static TSimd LoadFirst<TSimd>(float* source, int count, float fill = 0f) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        if (count == Count) return TSimd.Load(source);
+        float* lanes = stackalloc float[Count];
+        for (int i = 0; i < Count; i++) lanes[i] = i < count ? source[i] : fill;
+        return TSimd.Load(lanes);
+    }
+
+    /// <summary>Stores the first lanes of a vector.</summary>
+    /// <param name="value">The vector.</param>
+    /// <param name="destination">Room for <paramref name="count"/> floats.</param>
+    /// <param name="count">1 .. 16.</param>
+    public static void StoreFirst<TSimd>(TSimd value, float* destination, int count) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        if (count == Count)
+        {
+            TSimd.Store(value, destination);
+            return;
+        }
+
+        float* lanes = stackalloc float[Count];
+        TSimd.Store(value, lanes);
+        for (int i = 0; i < count; i++) destination[i] = lanes[i];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> WidenBFloat16(Vector128<ushort> value) => (Widen(value) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> WidenBFloat16(Vector256<ushort> value) => (Widen(value) << 16).AsSingle();
+
+    // Shift the bits into a float32 whose exponent is 112 too small, put that right by a multiplication, which is exact also
+    // for subnormal numbers, and give infinity and NaN the largest exponent.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> WidenFloat16(Vector128<ushort> value)
+    {
+        Vector256<uint> half = Widen(value);
+        Vector256<uint> sign = (half & Vector256.Create(0x8000u)) << 16;
+        Vector256<uint> magnitude = (half & Vector256.Create(0x7FFFu)) << 13;
+        Vector256<uint> finite = (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
+        Vector256<uint> special = Vector256.GreaterThanOrEqual(magnitude.AsInt32(), Vector256.Create(0x7C00 << 13)).AsUInt32();
+        return (Vector256.ConditionalSelect(special, magnitude | Vector256.Create(0x7F800000u), finite) | sign).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> WidenFloat16(Vector256<ushort> value)
+    {
+        Vector512<uint> half = Widen(value);
+        Vector512<uint> sign = (half & Vector512.Create(0x8000u)) << 16;
+        Vector512<uint> magnitude = (half & Vector512.Create(0x7FFFu)) << 13;
+        Vector512<uint> finite = (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
+        Vector512<uint> special = Vector512.GreaterThanOrEqual(magnitude.AsInt32(), Vector512.Create(0x7C00 << 13)).AsUInt32();
+        return (Vector512.ConditionalSelect(special, magnitude | Vector512.Create(0x7F800000u), finite) | sign).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Widen(Vector128<ushort> value) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(value).AsUInt32()
+        : Vector256.Create(Vector128.WidenLower(value), Vector128.WidenUpper(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Widen(Vector256<ushort> value) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512UInt32(value)
+        : Vector512.Create(Vector256.WidenLower(value), Vector256.WidenUpper(value));
+}

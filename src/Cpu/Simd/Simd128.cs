@@ -1,0 +1,144 @@
+// The portable rung: four registers of four lanes, by operations that the runtime has on every machine.
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Engine.Cpu.Simd;
+
+/// <summary>Sixteen lanes as four times four.</summary>
+internal readonly unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    : ISimd<Simd128>
+{
+    private readonly Vector128<float> _a = a, _b = b, _c = c, _d = d;
+
+    public static bool IsSupported => true;
+
+    public static Simd128 Zero => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Broadcast(float value)
+    {
+        Vector128<float> v = Vector128.Create(value);
+        return new Simd128(v, v, v, v);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Load(float* source) => new(
+        Vector128.Load(source), Vector128.Load(source + 4), Vector128.Load(source + 8), Vector128.Load(source + 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 LoadBFloat16(ushort* source)
+    {
+        (Vector128<uint> a, Vector128<uint> b) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(Vector128.Load(source + 8));
+        return new Simd128((a << 16).AsSingle(), (b << 16).AsSingle(), (c << 16).AsSingle(), (d << 16).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 LoadFloat16(ushort* source)
+    {
+        (Vector128<uint> a, Vector128<uint> b) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(Vector128.Load(source + 8));
+        return new Simd128(FromHalf(a), FromHalf(b), FromHalf(c), FromHalf(d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Simd128 value, float* destination)
+    {
+        value._a.Store(destination);
+        value._b.Store(destination + 4);
+        value._c.Store(destination + 8);
+        value._d.Store(destination + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 operator +(Simd128 left, Simd128 right) =>
+        new(left._a + right._a, left._b + right._b, left._c + right._c, left._d + right._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 operator -(Simd128 left, Simd128 right) =>
+        new(left._a - right._a, left._b - right._b, left._c - right._c, left._d - right._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 operator *(Simd128 left, Simd128 right) =>
+        new(left._a * right._a, left._b * right._b, left._c * right._c, left._d * right._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 operator /(Simd128 left, Simd128 right) =>
+        new(left._a / right._a, left._b / right._b, left._c / right._c, left._d / right._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Fma(Simd128 a, Simd128 b, Simd128 c) => new(
+        Vector128.FusedMultiplyAdd(a._a, b._a, c._a), Vector128.FusedMultiplyAdd(a._b, b._b, c._b),
+        Vector128.FusedMultiplyAdd(a._c, b._c, c._c), Vector128.FusedMultiplyAdd(a._d, b._d, c._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Max(Simd128 left, Simd128 right) => new(
+        Max(left._a, right._a), Max(left._b, right._b), Max(left._c, right._c), Max(left._d, right._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Min(Simd128 left, Simd128 right) => new(
+        Min(left._a, right._a), Min(left._b, right._b), Min(left._c, right._c), Min(left._d, right._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Sqrt(Simd128 value) => new(
+        Vector128.Sqrt(value._a), Vector128.Sqrt(value._b), Vector128.Sqrt(value._c), Vector128.Sqrt(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Round(Simd128 value) => new(
+        Vector128.Round(value._a), Vector128.Round(value._b), Vector128.Round(value._c), Vector128.Round(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Floor(Simd128 value) => new(
+        Vector128.Floor(value._a), Vector128.Floor(value._b), Vector128.Floor(value._c), Vector128.Floor(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 PowerOfTwo(Simd128 n) =>
+        new(PowerOfTwo(n._a), PowerOfTwo(n._b), PowerOfTwo(n._c), PowerOfTwo(n._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Abs(Simd128 value) => new(
+        Vector128.Abs(value._a), Vector128.Abs(value._b), Vector128.Abs(value._c), Vector128.Abs(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 CopySign(Simd128 magnitude, Simd128 sign) => new(
+        CopySign(magnitude._a, sign._a), CopySign(magnitude._b, sign._b),
+        CopySign(magnitude._c, sign._c), CopySign(magnitude._d, sign._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 SelectLess(Simd128 left, Simd128 right, Simd128 then, Simd128 otherwise) => new(
+        Vector128.ConditionalSelect(Vector128.LessThan(left._a, right._a), then._a, otherwise._a),
+        Vector128.ConditionalSelect(Vector128.LessThan(left._b, right._b), then._b, otherwise._b),
+        Vector128.ConditionalSelect(Vector128.LessThan(left._c, right._c), then._c, otherwise._c),
+        Vector128.ConditionalSelect(Vector128.LessThan(left._d, right._d), then._d, otherwise._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Simd128 value) => Lanes.Sum((value._a + value._c) + (value._b + value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxLane(Simd128 value) =>
+        Lanes.MaxLane(Max(Max(value._a, value._c), Max(value._b, value._d)));
+
+    private static Vector128<float> Max(Vector128<float> left, Vector128<float> right) =>
+        Vector128.ConditionalSelect(Vector128.GreaterThan(left, right), left, right);
+
+    private static Vector128<float> Min(Vector128<float> left, Vector128<float> right) =>
+        Vector128.ConditionalSelect(Vector128.LessThan(left, right), left, right);
+
+    private static Vector128<float> PowerOfTwo(Vector128<float> n) =>
+        ((Vector128.ConvertToInt32Native(n) + Vector128.Create(127)) << 23).AsSingle();
+
+    private static Vector128<float> CopySign(Vector128<float> magnitude, Vector128<float> sign) =>
+        Vector128.ConditionalSelect(Vector128.Create(-0f), sign, magnitude);
+
+    // Shift the bits into a float32 whose exponent is 112 too small, put that right by a multiplication, which is exact also
+    // for subnormal numbers, and give infinity and NaN the largest exponent.
+    private static Vector128<float> FromHalf(Vector128<uint> half)
+    {
+        Vector128<uint> sign = (half & Vector128.Create(0x8000u)) << 16;
+        Vector128<uint> magnitude = (half & Vector128.Create(0x7FFFu)) << 13;
+        Vector128<uint> finite = (magnitude.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
+        Vector128<uint> special = Vector128.GreaterThanOrEqual(magnitude.AsInt32(), Vector128.Create(0x7C00 << 13)).AsUInt32();
+        Vector128<uint> bits = Vector128.ConditionalSelect(special, magnitude | Vector128.Create(0x7F800000u), finite);
+        return (bits | sign).AsSingle();
+    }
+}

@@ -1,0 +1,248 @@
+// The seam: every operator that the graph is made of, at the level at which fusion pays. Its declaration is its documentation.
+using Engine.Tensors;
+
+namespace Engine.Backends;
+
+/// <summary>
+/// A device that runs the Transformer graph. Shapes are [rows, columns], all numbers float32 unless said otherwise. What an
+/// operator returns lives until the frame ends. A backend is used by one thread at a time.
+/// </summary>
+public interface IBackend : IDisposable
+{
+    /// <summary>What it is, in a few words: device, instruction set, threads.</summary>
+    string Description { get; }
+
+    // ---- storage ----
+
+    /// <summary>Allocates storage that lives until <see cref="Free"/>; all bytes are zero.</summary>
+    /// <exception cref="ArgumentException">The shape is negative.</exception>
+    /// <exception cref="OutOfMemoryException">There is no such room; the message says what was asked.</exception>
+    Tensor Allocate(Shape shape, DType type);
+
+    /// <summary>Frees what <see cref="Allocate"/> returned.</summary>
+    void Free(in Tensor tensor);
+
+    /// <summary>
+    /// Begins a frame, an arena in which everything that operators return is placed: the same addresses in every frame of
+    /// the same shapes, so that steady state allocates nothing. Frames do not nest.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A frame is open.</exception>
+    void BeginFrame();
+
+    /// <summary>Ends the frame: what was rented or returned in it is gone.</summary>
+    void EndFrame();
+
+    /// <summary>Takes uninitialised storage that lives until the frame ends.</summary>
+    Tensor Rent(Shape shape, DType type);
+
+    /// <summary>Copies values from the host, row by row; the tensor is f32.</summary>
+    /// <exception cref="ArgumentException">The number of values is not that of the elements, or the type differs.</exception>
+    void Write(in Tensor destination, ReadOnlySpan<float> values);
+
+    /// <summary>Copies values from the host, row by row; the tensor is i32.</summary>
+    /// <exception cref="ArgumentException">The number of values is not that of the elements, or the type differs.</exception>
+    void Write(in Tensor destination, ReadOnlySpan<int> values);
+
+    /// <summary>Copies values to the host, row by row; with its twin the only call that waits. The tensor is f32.</summary>
+    /// <exception cref="ArgumentException">The number of values is not that of the elements, or the type differs.</exception>
+    void Read(in Tensor source, Span<float> values);
+
+    /// <summary>Copies values to the host, row by row. The tensor is i32.</summary>
+    /// <exception cref="ArgumentException">The number of values is not that of the elements, or the type differs.</exception>
+    void Read(in Tensor source, Span<int> values);
+
+    /// <summary>
+    /// Packs a weight matrix into the layout that this backend's GEMM likes; it lives until it is disposed.
+    /// </summary>
+    /// <param name="parts">
+    /// Matrices of one element type and width, [outputs, inputs] each, stacked one under the other (query, key, value).
+    /// f32, f16, bf16, i8 or i16. Read here, once.
+    /// </param>
+    /// <param name="rounding">For i8 and i16: how activations are rounded.</param>
+    /// <exception cref="ArgumentException">The parts differ in type or width.</exception>
+    /// <exception cref="Engine.Formats.ModelFormatException">A value is NaN or infinite.</exception>
+    Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest);
+
+    // ---- forward ----
+
+    /// <summary>Looks up rows of a table: y = table[id] · scale + positions[position].</summary>
+    /// <remarks>Source: Vaswani et al. 2017, 3.4 and 3.5. Work: 2 · rows · modelDim.</remarks>
+    /// <param name="ids">[1, rows], i32, each 0 .. table.Outputs − 1, or −1: an embedding of zeros.</param>
+    /// <param name="table">[vocabulary, modelDim]; integers are divided by their scale.</param>
+    /// <param name="scale">Factor on the embedding, √modelDim in the paper.</param>
+    /// <param name="positions">[positions, modelDim], f32, or none.</param>
+    /// <param name="positionIds">[1, rows], i32, row of <paramref name="positions"/> for each row, or none.</param>
+    /// <returns>[rows, modelDim].</returns>
+    Tensor Embed(in Tensor ids, Weight table, float scale, in Tensor positions, in Tensor positionIds);
+
+    /// <summary>y = activation(x Wᵀ + b).</summary>
+    /// <remarks>
+    /// Source: Vaswani et al. 2017, 3.3. Work: 2 · rows · inputs · outputs. Float weights: float32 arithmetic. i8: x is
+    /// quantised row by row (s = 127 / max|x|, 1 for a row of zeros), sums are exact in 32 bits, y = (sum · (1/s)) / scale +
+    /// b. i16: x is multiplied by 1000 and rounded, y = sum · (1 / (1000 · scale)) + b.
+    /// </remarks>
+    /// <param name="x">[rows, inputs].</param>
+    /// <param name="weights">W [outputs, inputs], b [1, outputs] or none.</param>
+    /// <param name="activation">Applied last.</param>
+    /// <returns>[rows, outputs].</returns>
+    /// <exception cref="ArgumentException">The width of x is not the number of inputs.</exception>
+    Tensor Linear(in Tensor x, in LinearWeights weights, Activation activation = Activation.None);
+
+    /// <summary>y = norm(x), a row at a time.</summary>
+    /// <remarks>Source: Ba et al. 2016; Zhang and Sennrich 2019 for the root-mean-square form. Work: 8 · rows · columns.</remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="weights">Gain and bias [1, columns].</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor Norm(in Tensor x, in NormWeights weights);
+
+    /// <summary>y = norm(x + residual): a sub-layer's end when norms stand after it.</summary>
+    /// <remarks>Source: Vaswani et al. 2017, 3.1: LayerNorm(x + Sublayer(x)). Work: 9 · rows · columns.</remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="residual">[rows, columns].</param>
+    /// <param name="weights">Gain and bias [1, columns].</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights);
+
+    /// <summary>sum = x + residual and y = norm(sum): from one sub-layer to the next when norms stand before them.</summary>
+    /// <remarks>Source: Xiong et al. 2020. Work: 9 · rows · columns.</remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="residual">[rows, columns].</param>
+    /// <param name="weights">Gain and bias [1, columns].</param>
+    /// <param name="sum">[rows, columns].</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum);
+
+    /// <summary>x + y, element by element.</summary>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="y">[rows, columns].</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor Add(in Tensor x, in Tensor y);
+
+    /// <summary>x · y, element by element: the gate of a gated feed-forward block (Shazeer 2020).</summary>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="y">[rows, columns].</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor Multiply(in Tensor x, in Tensor y);
+
+    /// <summary>Scaled dot-product attention, head by head: softmax(Q Kᵀ · scale + mask) V.</summary>
+    /// <remarks>
+    /// Source: Vaswani et al. 2017, 3.2.1, equation 1, by key blocks with an online softmax (Milakov and Gimelshein 2018), so
+    /// memory is O(rows). Work: 4 · queryRows · keyRows · modelDim operations, less the blocks that the mask leaves out. A
+    /// query that sees no key gives zeros.
+    /// </remarks>
+    /// <param name="query">[queryRows, heads · headDim].</param>
+    /// <param name="key">[keyRows, heads · headDim].</param>
+    /// <param name="value">[keyRows, heads · valueDim].</param>
+    /// <param name="queries">Where each sentence's queries begin.</param>
+    /// <param name="keys">Where each sentence's keys begin; as many sentences.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[queryRows, heads · valueDim].</returns>
+    /// <exception cref="ArgumentException">The widths differ, or are no multiple of the number of heads.</exception>
+    Tensor Attention(
+        in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec);
+
+    /// <summary>Additive attention, head by head: softmax(scale · vᵀ tanh(q + k) + mask) V.</summary>
+    /// <remarks>
+    /// Source: Bahdanau et al. 2015, A.1.2, where q = W·query and k = U·key are made by linear layers. Work: about 20 ·
+    /// queryRows · keyRows · modelDim.
+    /// </remarks>
+    /// <param name="query">W q, [queryRows, heads · headDim].</param>
+    /// <param name="key">U k, [keyRows, heads · headDim].</param>
+    /// <param name="value">[keyRows, heads · valueDim].</param>
+    /// <param name="score">v, [1, heads · headDim].</param>
+    /// <param name="queries">Where each sentence's queries begin.</param>
+    /// <param name="keys">Where each sentence's keys begin.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[queryRows, heads · valueDim].</returns>
+    Tensor AdditiveAttention(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec);
+
+    // ---- decoding ----
+
+    /// <summary>Makes a cache for one layer's keys and values; freed by <see cref="FreeCache"/>.</summary>
+    /// <param name="blocks">Number of blocks of <see cref="KeyValueCache.BlockPositions"/> positions.</param>
+    /// <param name="keyColumns">heads · headDim.</param>
+    /// <param name="valueColumns">heads · valueDim.</param>
+    /// <param name="heads">Heads: the layout inside a block may depend on it.</param>
+    KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads);
+
+    /// <summary>Frees a cache.</summary>
+    void FreeCache(in KeyValueCache cache);
+
+    /// <summary>Makes a larger cache with the same content and frees the smaller.</summary>
+    KeyValueCache GrowCache(in KeyValueCache cache, int blocks);
+
+    /// <summary>Writes keys and values of new positions into a cache.</summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="keys">[rows, keyColumns].</param>
+    /// <param name="values">[rows, valueColumns].</param>
+    /// <param name="slots">[1, rows], i32, all different: where each row goes.</param>
+    void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots);
+
+    /// <summary>Copies whole blocks within a cache, for hypotheses that part in the middle of a block.</summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="pairs">[n, 2], i32: from block, to block. No block is both.</param>
+    void CopyBlocks(in KeyValueCache cache, in Tensor pairs);
+
+    /// <summary>
+    /// Scaled dot-product attention of one query a row to a cache: bit for bit what
+    /// <see cref="Attention(in Tensor, in Tensor, in Tensor, in Ragged, in Ragged, in AttentionSpec)"/> gives for that position.
+    /// </summary>
+    /// <param name="query">[rows, heads · headDim].</param>
+    /// <param name="cache">Keys and values.</param>
+    /// <param name="view">What each row sees of them.</param>
+    /// <param name="spec">Heads, scale, mask; the query stands at the last position of its history.</param>
+    /// <returns>[rows, heads · valueDim].</returns>
+    Tensor CachedAttention(in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec);
+
+    /// <summary>Additive attention of one query a row to a cache, as <see cref="AdditiveAttention"/> gives for that position.</summary>
+    /// <param name="query">W q, [rows, heads · headDim].</param>
+    /// <param name="score">v, [1, heads · headDim].</param>
+    /// <param name="cache">Keys and values.</param>
+    /// <param name="view">What each row sees of them.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[rows, heads · valueDim].</returns>
+    Tensor CachedAdditiveAttention(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec);
+
+    /// <summary>The attention weights themselves, averaged over the first heads: for a reader, not for the graph.</summary>
+    /// <param name="query">[rows, heads · headDim].</param>
+    /// <param name="score">v of additive attention, [1, heads · headDim]; none: dot-product attention.</param>
+    /// <param name="cache">Keys.</param>
+    /// <param name="view">What each row sees of them.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <param name="firstHeads">How many heads, from the first, are averaged: 1 .. spec.Heads.</param>
+    /// <returns>[rows, view.Longest]; zeros beyond a row's length.</returns>
+    Tensor CachedAttentionWeights(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads);
+
+    /// <summary>Sets logits to the lowest finite number, in place.</summary>
+    /// <param name="logits">[rows, vocabulary].</param>
+    /// <param name="places">[n, 2], i32: row, token.</param>
+    void Suppress(in Tensor logits, in Tensor places);
+
+    /// <summary>Repetition penalty, in place: a negative logit is multiplied, another divided (Keskar et al. 2019).</summary>
+    /// <param name="logits">[rows, vocabulary].</param>
+    /// <param name="places">[n, 2], i32: row, token; no place twice.</param>
+    /// <param name="penalties">[1, n], greater than 0.</param>
+    void Penalize(in Tensor logits, in Tensor places, in Tensor penalties);
+
+    /// <summary>log(softmax(logits)), a row at a time.</summary>
+    /// <param name="logits">[rows, vocabulary].</param>
+    /// <returns>[rows, vocabulary].</returns>
+    Tensor LogSoftmax(in Tensor logits);
+
+    /// <summary>The k largest of log(softmax(logits)) of each row, best first; equal values: the lower token first.</summary>
+    /// <param name="logits">[rows, vocabulary].</param>
+    /// <param name="k">1 .. vocabulary.</param>
+    /// <param name="tokens">[rows, k], i32.</param>
+    /// <returns>[rows, k], bit for bit the values of <see cref="LogSoftmax"/>.</returns>
+    Tensor TopK(in Tensor logits, int k, out Tensor tokens);
+
+    /// <summary>log(softmax(logits)) of one token a row, bit for bit the value of <see cref="LogSoftmax"/>.</summary>
+    /// <param name="logits">[rows, vocabulary].</param>
+    /// <param name="tokens">[1, rows], i32.</param>
+    /// <returns>[rows, 1].</returns>
+    Tensor LogProbability(in Tensor logits, in Tensor tokens);
+}

@@ -1,0 +1,80 @@
+// What every format reader gives, and the graph and every writer take: shape, weights by one set of names, vocabularies.
+using Engine.Backends;
+using Engine.Models;
+using Engine.Tensors;
+using Engine.Text;
+
+namespace Engine.Formats;
+
+/// <summary>A model on the host, not yet on a backend: its weights are read when they are packed.</summary>
+/// <remarks>
+/// Names (S is <c>encoder</c> or <c>decoder</c>, i counts from 0; every linear weight is [outputs, inputs], biases and norms are
+/// [1, width]; those marked * may be absent):
+/// <code>
+/// S.embedding.weight            S.positions.weight*          S.embedding_norm.{weight,bias}*    S.final_norm.{weight,bias}*
+/// S.layers.i.self_attention.{query,key,value,output}.{weight,bias*}       S.layers.i.self_attention.score.weight* (additive)
+/// S.layers.i.self_attention_norm.{weight,bias*}
+/// decoder.layers.i.cross_attention.{query,key,value,output}.{weight,bias*}, .score.weight*
+/// decoder.layers.i.cross_attention_norm.{weight,bias*}
+/// S.layers.i.feed_forward.{up,gate*,down}.{weight,bias*}                  S.layers.i.feed_forward_norm.{weight,bias*}
+/// output.{weight,bias*}
+/// </code>
+/// Weights that are shared are one <see cref="HostTensor"/> under several names.
+/// </remarks>
+public sealed class ModelData : IDisposable
+{
+    /// <summary>File or directory that it came from, for messages.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The format, in a few words, as in <c>CTranslate2, binary version 6</c>.</summary>
+    public required string Format { get; init; }
+
+    /// <summary>Shape of the graph.</summary>
+    public required TransformerConfig Config { get; init; }
+
+    /// <summary>Weights by name.</summary>
+    public required IReadOnlyDictionary<string, HostTensor> Tensors { get; init; }
+
+    /// <summary>Tokens of the source.</summary>
+    public required Vocabulary SourceVocabulary { get; init; }
+
+    /// <summary>Tokens of the target.</summary>
+    public required Vocabulary TargetVocabulary { get; init; }
+
+    /// <summary>Tokens with a meaning.</summary>
+    public required SpecialTokens Tokens { get; init; }
+
+    /// <summary>How text becomes tokens, <c>space</c> or <c>character</c>.</summary>
+    public required string Tokenizer { get; init; }
+
+    /// <summary>How activations are rounded where weights are integers.</summary>
+    public ActivationRounding Rounding { get; init; }
+
+    /// <summary>The open file, closed with the model.</summary>
+    public IDisposable? Resource { get; init; }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => Resource?.Dispose();
+}
+
+/// <summary>Tokens with a meaning, by their text.</summary>
+public sealed record SpecialTokens
+{
+    /// <summary>Stands for what is not in the vocabulary.</summary>
+    public string Unknown { get; init; } = "<unk>";
+
+    /// <summary>Begins a source sentence where <see cref="AddSourceBegin"/> says so.</summary>
+    public string Begin { get; init; } = "<s>";
+
+    /// <summary>Ends a sentence.</summary>
+    public string End { get; init; } = "</s>";
+
+    /// <summary>What the decoder is fed first; null: the caller gives it as the first token of the target prefix.</summary>
+    public string? DecoderStart { get; init; } = "<s>";
+
+    /// <summary>Whether <see cref="Begin"/> is put before the source.</summary>
+    public bool AddSourceBegin { get; init; }
+
+    /// <summary>Whether <see cref="End"/> is put after the source.</summary>
+    public bool AddSourceEnd { get; init; }
+}
