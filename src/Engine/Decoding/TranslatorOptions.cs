@@ -1,0 +1,24 @@
+// What a host chooses when it loads a model.
+using Engine.Backends;
+
+namespace Engine.Decoding;
+
+/// <summary>Settings of a translator.</summary>
+/// <param name="Backend">Runs the graph. It stays the host's, and serves one translator at a time.</param>
+public sealed record TranslatorOptions(IBackend Backend)
+{
+    /// <summary>
+    /// Type of the weights: <c>default</c> (as in the file), <c>auto</c> (the fastest here), <c>float32</c>,
+    /// <c>float16</c>, <c>bfloat16</c>, <c>int16</c> or <c>int8</c>.
+    /// </summary>
+    public string ComputeType { get; init; } = "default";
+
+    /// <summary>Sentences that are decoded side by side.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>Options of requests that bring none.</summary>
+    public DecodingOptions Decoding { get; init; } = new();
+
+    /// <summary>How text becomes tokens, <c>space</c> or <c>character</c>; null: as the model says.</summary>
+    public string? Tokenizer { get; init; }
+}
