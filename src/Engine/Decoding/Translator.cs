@@ -1,53 +1,320 @@
-// The main job: tokens in, tokens out, many sentences at once.
+// The main job: tokens in, tokens out, many sentences at once. Any thread may ask; one thread of the translator works, so that
+// all askers share one continuous batch and the backend has one user.
+using System.Runtime.CompilerServices;
+using Engine.Formats;
 using Engine.Models;
+using Engine.Tensors;
 using Engine.Text;
 
 namespace Engine.Decoding;
 
 /// <summary>
-/// A loaded model that translates. Any number of threads may call it: their sentences share one continuous batch.
+/// A loaded model that translates. Any number of threads may call it: their sentences share one continuous batch, and the
+/// result of a sentence does not depend on the others.
 /// </summary>
 public sealed class Translator : IDisposable
 {
-    private Translator()
+    private readonly Transformer _model;
+    private readonly RequestReader _reader;
+    private readonly TranslatorOptions _options;
+    private readonly Queue<Sentence> _waiting = new();
+    private readonly Queue<ScoreJob> _scores = new();
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly Thread _worker;
+    private bool _disposed;
+
+    private Translator(Transformer model, ModelData data, TranslatorOptions options)
     {
+        _model = model;
+        _options = options;
+        Format = data.Format;
+        SourceVocabulary = data.SourceVocabulary;
+        TargetVocabulary = data.TargetVocabulary;
+        Tokenizer = Text.Tokenizer.Find(options.Tokenizer ?? data.Tokenizer);
+        _reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
+        _worker = new Thread(Work) { IsBackground = true, Name = "Engine translator" };
+        _worker.Start();
     }
 
-    /// <summary>Loads a model: a directory of CTranslate2 or of the engine's own format.</summary>
-    public static Translator Load(string path, TranslatorOptions options) => throw new NotSupportedException();
-
     /// <summary>Shape of the model.</summary>
-    public TransformerConfig Config => throw new NotSupportedException();
+    public TransformerConfig Config => _model.Config;
 
     /// <summary>Format that it was loaded from.</summary>
-    public string Format => throw new NotSupportedException();
+    public string Format { get; }
 
     /// <summary>Bytes of its weights in the backend's memory.</summary>
-    public long WeightBytes => throw new NotSupportedException();
+    public long WeightBytes => _model.WeightBytes;
 
     /// <summary>Tokens of the source.</summary>
-    public Vocabulary SourceVocabulary => throw new NotSupportedException();
+    public Vocabulary SourceVocabulary { get; }
 
     /// <summary>Tokens of the target.</summary>
-    public Vocabulary TargetVocabulary => throw new NotSupportedException();
+    public Vocabulary TargetVocabulary { get; }
 
     /// <summary>How text becomes tokens.</summary>
-    public ITokenizer Tokenizer => throw new NotSupportedException();
+    public ITokenizer Tokenizer { get; }
 
-    /// <summary>Translates plain text.</summary>
-    public string Translate(string text, DecodingOptions? options = null) => throw new NotSupportedException();
+    /// <summary>Loads a model: a directory of CTranslate2 or of the engine's own format.</summary>
+    /// <param name="path">The directory.</param>
+    /// <param name="options">Backend, type of the weights, size of the batch.</param>
+    /// <exception cref="ModelFormatException">The directory holds no model, or a broken one.</exception>
+    /// <exception cref="ArgumentException">An option has a value that it cannot have.</exception>
+    public static Translator Load(string path, TranslatorOptions options)
+    {
+        using ModelData data = ModelReader.Open(path);
+        return Load(data, options);
+    }
 
-    /// <summary>Translates a sentence.</summary>
-    public TranslationResult Translate(TranslationRequest request) => throw new NotSupportedException();
+    /// <summary>Loads a model that a reader has opened, or that was made in memory.</summary>
+    /// <param name="data">The model; not needed afterwards.</param>
+    /// <param name="options">Backend, type of the weights, size of the batch.</param>
+    /// <exception cref="ModelFormatException">A weight is broken.</exception>
+    /// <exception cref="ArgumentException">An option has a value that it cannot have.</exception>
+    public static Translator Load(ModelData data, TranslatorOptions options)
+    {
+        if (options.BatchSize < 1)
+            throw new ArgumentException($"The batch size is {options.BatchSize}, expected at least 1.", nameof(options));
+        DType? type = ComputeType.Parse(options.ComputeType);
+        Text.Tokenizer.Find(options.Tokenizer ?? data.Tokenizer);
+        var model = new Transformer(options.Backend, data, type);
+        try
+        {
+            return new Translator(model, data, options);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
 
-    /// <summary>Translates a sentence; the task fails if the request is wrong, and is cancelled with the token.</summary>
-    public Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation = default) =>
-        throw new NotSupportedException();
+    /// <summary>Translates plain text: tokenizes it, translates, and joins the tokens of the best hypothesis.</summary>
+    /// <param name="text">One line of text.</param>
+    /// <param name="options">Options; null: those of the translator.</param>
+    public string Translate(string text, DecodingOptions? options = null)
+    {
+        var request = new TranslationRequest(Tokenizer.Tokenize(text)) { Options = options };
+        IReadOnlyList<Hypothesis> hypotheses = Translate(request).Hypotheses;
+        return hypotheses.Count == 0 ? "" : Tokenizer.Detokenize(hypotheses[0].Tokens);
+    }
 
-    /// <summary>Scores a given translation.</summary>
-    public Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation = default) =>
-        throw new NotSupportedException();
+    /// <summary>Translates a sentence and waits for it.</summary>
+    /// <param name="request">The sentence.</param>
+    /// <exception cref="ArgumentException">An option has a value that it cannot have.</exception>
+    /// <exception cref="SequenceTooLongException">The source is longer than the model's table of positions.</exception>
+    public TranslationResult Translate(TranslationRequest request) => TranslateAsync(request).GetAwaiter().GetResult();
 
-    /// <summary>Ends the work.</summary>
-    public void Dispose() => throw new NotSupportedException();
+    /// <summary>Translates sentences, results in their order.</summary>
+    /// <param name="requests">The sentences.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public IReadOnlyList<TranslationResult> TranslateBatch(
+        IReadOnlyList<TranslationRequest> requests, CancellationToken cancellation = default)
+    {
+        var tasks = new Task<TranslationResult>[requests.Count];
+        for (int i = 0; i < tasks.Length; i++) tasks[i] = TranslateAsync(requests[i], cancellation);
+        return Task.WhenAll(tasks).GetAwaiter().GetResult();
+    }
+
+    /// <summary>
+    /// Translates a sentence; the task fails with an <see cref="ArgumentException"/> or a
+    /// <see cref="SequenceTooLongException"/> if the request is wrong, and is cancelled with the token.
+    /// </summary>
+    /// <param name="request">The sentence.</param>
+    /// <param name="cancellation">Takes the sentence out of the batch.</param>
+    public Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested) return Task.FromCanceled<TranslationResult>(cancellation);
+        Sentence? sentence;
+        try
+        {
+            sentence = _reader.Read(request, _options.Decoding, cancellation, out TranslationResult? ready);
+            if (sentence is null) return Task.FromResult(ready!);
+        }
+        catch (Exception wrong) when (wrong is ArgumentException or SequenceTooLongException)
+        {
+            return Task.FromException<TranslationResult>(wrong);
+        }
+
+        Enqueue(_waiting, sentence);
+        return sentence.Completion.Task;
+    }
+
+    /// <summary>
+    /// Translates sentences while they still come; at most four batches are under way, so memory stays flat.
+    /// </summary>
+    /// <param name="requests">The sentences.</param>
+    /// <param name="ordered">Whether results come in the order of the requests, or as they finish.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    /// <returns>Each result with the number of its request, from 0.</returns>
+    public async IAsyncEnumerable<(long Index, TranslationResult Result)> TranslateStreamAsync(
+        IAsyncEnumerable<TranslationRequest> requests, bool ordered = true,
+        [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        var pending = new List<Task<(long Index, TranslationResult Result)>>();
+        long index = 0;
+        bool ended = false;
+        Task<bool>? next = null;
+        await using IAsyncEnumerator<TranslationRequest> source = requests.GetAsyncEnumerator(cancellation);
+        while (true)
+        {
+            if (!ended && next is null && pending.Count < 4 * _options.BatchSize) next = source.MoveNextAsync().AsTask();
+            Task<(long Index, TranslationResult Result)>? done = ordered
+                ? pending.Count > 0 && pending[0].IsCompleted ? pending[0] : null
+                : pending.Find(static task => task.IsCompleted);
+            if (done is not null)
+            {
+                pending.Remove(done);
+                yield return await done.ConfigureAwait(false);
+            }
+            else if (next is { IsCompleted: true })
+            {
+                if (await next.ConfigureAwait(false)) pending.Add(Numbered(index++, TranslateAsync(source.Current, cancellation)));
+                else ended = true;
+                next = null;
+            }
+            else if (next is not null || pending.Count > 0)
+            {
+                IEnumerable<Task> awaited = ordered ? pending.Take(1) : pending;
+                await Task.WhenAny(next is null ? awaited : awaited.Append(next)).ConfigureAwait(false);
+            }
+            else yield break;
+        }
+    }
+
+    /// <summary>Scores a given translation; fails and is cancelled like <see cref="TranslateAsync"/>.</summary>
+    /// <param name="request">Source and target.</param>
+    /// <param name="cancellation">Takes the request back.</param>
+    public Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation = default)
+    {
+        if (cancellation.IsCancellationRequested) return Task.FromCanceled<ScoreResult>(cancellation);
+        ScoreJob? job;
+        try
+        {
+            job = _reader.Read(request, cancellation, out ScoreResult? ready);
+            if (job is null) return Task.FromResult(ready!);
+        }
+        catch (Exception wrong) when (wrong is ArgumentException or SequenceTooLongException)
+        {
+            return Task.FromException<ScoreResult>(wrong);
+        }
+
+        Enqueue(_scores, job);
+        return job.Completion.Task;
+    }
+
+    /// <summary>Ends the work and frees the weights; requests that are not done fail.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed) return;
+            _disposed = true;
+        }
+
+        _work.Release();
+        _worker.Join();
+        _work.Dispose();
+        _model.Dispose();
+    }
+
+    private void Enqueue<T>(Queue<T> queue, T item)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            queue.Enqueue(item);
+            if (_work.CurrentCount == 0) _work.Release();
+        }
+    }
+
+    private static async Task<(long Index, TranslationResult Result)> Numbered(long index, Task<TranslationResult> task) =>
+        (index, await task.ConfigureAwait(false));
+
+    // An error of a step is told to every sentence in the batch, and the next ones begin with a fresh one.
+    private void Work()
+    {
+        ContinuousBatch? batch = null;
+        var admitted = new List<Sentence>();
+        var finished = new List<Sentence>();
+        var scores = new List<ScoreJob>();
+        while (TakeWork(batch?.Count ?? 0, admitted, scores))
+        {
+            try
+            {
+                if (scores.Count > 0) Scorer.Run(_model, TargetVocabulary, scores);
+                if (admitted.Count > 0 || batch is { Count: > 0 })
+                {
+                    batch ??= new ContinuousBatch(_model);
+                    if (admitted.Count > 0) batch.Admit(admitted.ToArray());
+                    batch.Step(finished);
+                }
+            }
+            catch (Exception failure)
+            {
+                foreach (ScoreJob job in scores) job.Completion.TrySetException(failure);
+                foreach (Sentence sentence in admitted) sentence.Completion.TrySetException(failure);
+                foreach (Sentence sentence in batch?.Sentences ?? []) sentence.Completion.TrySetException(failure);
+                batch?.Dispose();
+                batch = null;
+            }
+
+            foreach (Sentence sentence in finished) Complete(sentence);
+            admitted.Clear();
+            finished.Clear();
+            scores.Clear();
+        }
+
+        foreach (Sentence sentence in batch?.Sentences ?? []) Abandon(sentence.Completion);
+        batch?.Dispose();
+    }
+
+    private void Complete(Sentence sentence)
+    {
+        try
+        {
+            if (sentence.Search.IsFinished) sentence.Completion.TrySetResult(_reader.Answer(sentence));
+            else sentence.Completion.TrySetCanceled(sentence.Cancellation);
+        }
+        catch (Exception failure)
+        {
+            sentence.Completion.TrySetException(failure);
+        }
+    }
+
+    // Waits while there is nothing to do. A few free places wait for a few more, so that an encoder pass has enough rows,
+    // unless everybody who waits finds a place.
+    private bool TakeWork(int active, List<Sentence> admitted, List<ScoreJob> scores)
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (_disposed)
+                {
+                    while (_waiting.TryDequeue(out Sentence? sentence)) Abandon(sentence.Completion);
+                    while (_scores.TryDequeue(out ScoreJob? job)) Abandon(job.Completion);
+                    return false;
+                }
+
+                while (_scores.Count > 0 && scores.Count < _options.BatchSize) scores.Add(_scores.Dequeue());
+                int free = _options.BatchSize - active;
+                if (free >= Math.Min(_waiting.Count, Math.Max(1, _options.BatchSize / 4)))
+                {
+                    while (_waiting.Count > 0 && admitted.Count < free)
+                    {
+                        Sentence sentence = _waiting.Dequeue();
+                        if (sentence.Cancellation.IsCancellationRequested) sentence.Completion.TrySetCanceled(sentence.Cancellation);
+                        else admitted.Add(sentence);
+                    }
+                }
+            }
+
+            if (active > 0 || admitted.Count > 0 || scores.Count > 0) return true;
+            _work.Wait();
+        }
+    }
+
+    private void Abandon<T>(TaskCompletionSource<T> completion) =>
+        completion.TrySetException(new ObjectDisposedException(nameof(Translator)));
 }

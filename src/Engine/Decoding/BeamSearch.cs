@@ -1,0 +1,242 @@
+// Beam search with the rules of CTranslate2, so that its users get what they know: 2 · beam candidates a step, finished
+// hypotheses give their slot to the next candidate, no early bound on the score.
+namespace Engine.Decoding;
+
+/// <summary>Several hypotheses of one sentence, the best of all their continuations kept.</summary>
+internal sealed class BeamSearch : Search
+{
+    private const float Unlikely = -1e10f;
+
+    private readonly DecodingRules _rules;
+    private readonly int[] _prefix;
+    private readonly bool _isBiased;
+    private readonly int _maxLength;
+    private readonly int _minLength;
+    private readonly int _beams;
+    private readonly int _mostFinished;
+    private readonly List<FinishedTrail> _finished = [];
+    private readonly Candidate[] _candidates;
+    private readonly Sampler? _sampler;
+    private Trail[] _trails;
+    private Trail[] _next;
+    private float[] _sums;
+    private float[] _nextSums;
+    private bool[] _diverged;
+    private int _rows = 1;
+    private int _candidateCount;
+    private bool _topFinished;
+    private FinishedTrail[] _results = [];
+
+    /// <summary>Begins after the start token.</summary>
+    /// <param name="rules">Rules of the sentence.</param>
+    /// <param name="prefix">Tokens that are taken whatever their probability, or favoured if the rules have a bias.</param>
+    /// <param name="maxLength">The most tokens, the prefix included.</param>
+    /// <param name="minLength">The fewest tokens.</param>
+    public BeamSearch(DecodingRules rules, int[] prefix, int maxLength, int minLength)
+    {
+        _rules = rules;
+        _prefix = prefix;
+        _isBiased = rules.Options.PrefixBiasBeta > 0 && prefix.Length > 0;
+        _maxLength = maxLength;
+        _minLength = minLength;
+        _beams = rules.Options.BeamSize;
+        _mostFinished = (int)MathF.Round(_beams * rules.Options.Patience, MidpointRounding.AwayFromZero);
+        _candidates = new Candidate[2 * _beams];
+        _trails = MakeTrails();
+        _next = MakeTrails();
+        _sums = new float[_beams];
+        _nextSums = new float[_beams];
+        _diverged = new bool[_beams];
+        if (rules.Samples) _sampler = new Sampler(rules.Options);
+    }
+
+    public override int Rows => IsFinished ? 0 : _rows;
+
+    // One more where the favoured token of a biased prefix may displace one.
+    public override int Candidates => (_rules.Samples
+        ? Math.Max(2 * _beams, _rules.Options.SamplingTopK == 0 ? 256 : _rules.Options.SamplingTopK)
+        : 2 * _beams) + (_isBiased ? 1 : 0);
+
+    public override bool WantsNamed => _isBiased && _trails[0].Length < _prefix.Length;
+
+    public override IReadOnlyList<FinishedTrail> Results => _results;
+
+    public override int NamedToken(int row) => _prefix[_trails[0].Length];
+
+    public override void Gather(LogitEdits edits, int firstRow)
+    {
+        for (int row = 0; row < _rows; row++) edits.Gather(firstRow + row, _rules, _trails[row].Tokens, _minLength);
+    }
+
+    public override void Advance(in StepOutput output, RowMoves moves)
+    {
+        int step = _trails[0].Length;
+        int mark = moves.Count;
+        bool isLast = step + 1 >= _maxLength;
+        if (!_isBiased && step < _prefix.Length)
+        {
+            FollowPrefix(output, step, isLast, moves);
+            return;
+        }
+
+        Choose(output, step);
+        if (_isBiased) FollowDivergence(step);
+        int secondary = _beams;
+        int rows = 0;
+        for (int k = 0; k < Math.Min(_beams, _candidateCount); k++)
+        {
+            Candidate candidate = _candidates[k];
+            if (_rules.IsEnd(candidate.Token) || isLast)
+            {
+                _topFinished |= k == 0;
+                Finish(output, candidate);
+                while (secondary < _candidateCount && _rules.IsEnd(_candidates[secondary].Token)) secondary++;
+                if (secondary >= _candidateCount) continue;                // nobody is left for the slot
+                candidate = _candidates[secondary++];
+            }
+
+            Place(output, candidate, rows++, moves);
+        }
+
+        bool stops = _rules.Options.LengthPenalty == 0 && _rules.Options.CoveragePenalty == 0
+            ? _topFinished && _finished.Count >= _rules.Options.NumHypotheses
+            : _finished.Count >= _mostFinished;
+        Swap(rows);
+        if (!isLast && !stops && rows > 0) return;
+        moves.Truncate(mark);
+        End();
+    }
+
+    // All beams are alike while a prefix is forced, so one row stands for them.
+    private void FollowPrefix(in StepOutput output, int step, bool isLast, RowMoves moves)
+    {
+        float[]? alignment = output.AlignmentOf(0);
+        _trails[0].Append(_prefix[step], 0, alignment);
+        if (!isLast)
+        {
+            moves.Add(0, _prefix[step]);
+            return;
+        }
+
+        for (int k = 0; k < _beams; k++) _finished.Add(FinishedTrail.End(_trails[0], k == 0 ? 0 : Unlikely, _rules.Options));
+        End();
+    }
+
+    // The 2 · beams best continuations, best first; of equal ones that of the lower beam, then the lower token.
+    private void Choose(in StepOutput output, int step)
+    {
+        _candidateCount = 0;
+        if (_sampler is not null) Sample(output, step);
+        else
+        {
+            for (int row = 0; row < _rows; row++)
+            {
+                if (IsFavoured(row, step)) ChooseFavoured(output, row, _prefix[step]);
+                else ChoosePlain(output, row);
+            }
+        }
+
+        // After a forced prefix only the best candidate may end at once: a short hypothesis would win without competition.
+        if (_isBiased || _prefix.Length == 0 || step != _prefix.Length) return;
+        for (int k = 1; k < _candidateCount; k++)
+        {
+            if (_rules.IsEnd(_candidates[k].Token)) _candidates[k] = _candidates[k] with { Row = 0, Token = 0, Sum = Unlikely };
+        }
+    }
+
+    private void ChoosePlain(in StepOutput output, int row)
+    {
+        for (int i = 0; i < output.Candidates; i++)
+        {
+            int index = (row * output.Candidates) + i;
+            if (!Insert(new Candidate(row, output.Tokens[index], output.Scores[index], _sums[row] + output.Scores[index]))) break;
+        }
+    }
+
+    // p ← (1 − β) p, and β more for the prefix' token.
+    private void ChooseFavoured(in StepOutput output, int row, int favoured)
+    {
+        float beta = _rules.Options.PrefixBiasBeta;
+        float score = MathF.Log((MathF.Exp(output.Named[row]) * (1 - beta)) + beta);
+        Insert(new Candidate(row, favoured, score, _sums[row] + score));
+        for (int i = 0; i < output.Candidates; i++)
+        {
+            int index = (row * output.Candidates) + i;
+            if (output.Tokens[index] == favoured) continue;
+            float other = MathF.Log(MathF.Exp(output.Scores[index]) * (1 - beta));
+            Insert(new Candidate(row, output.Tokens[index], other, _sums[row] + other));
+        }
+    }
+
+    private bool IsFavoured(int row, int step) => _isBiased && step < _prefix.Length && !_diverged[row];
+
+    // A flag belongs to a slot, not to the hypothesis that comes to stand in it: CTranslate2 has it so.
+    private void FollowDivergence(int step)
+    {
+        for (int k = 0; k < _beams; k++)
+            _diverged[k] |= step >= _prefix.Length || k >= _candidateCount || _candidates[k].Token != _prefix[step];
+    }
+
+    private void Sample(in StepOutput output, int step)
+    {
+        int count = _rows * output.Candidates;
+        var pool = new (float Score, int Index)[count];
+        for (int i = 0; i < count; i++) pool[i] = (_sums[i / output.Candidates] + output.Scores[i], i);
+        Array.Sort(pool, static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Index.CompareTo(b.Index));
+        float[] scores = [.. pool.Select(static entry => entry.Score)];
+        foreach (int drawn in _sampler!.Draw(scores, hypothesis: 0, step))
+        {
+            if (_candidateCount == _candidates.Length) break;
+            int index = pool[drawn].Index;
+            _candidates[_candidateCount++] = new Candidate(
+                index / output.Candidates, output.Tokens[index], output.Scores[index], pool[drawn].Score);
+        }
+    }
+
+    private bool Insert(in Candidate candidate)
+    {
+        int place = _candidateCount;
+        while (place > 0 && candidate.Sum > _candidates[place - 1].Sum) place--;
+        if (place == _candidates.Length) return false;
+        if (_candidateCount < _candidates.Length) _candidateCount++;
+        for (int i = _candidateCount - 1; i > place; i--) _candidates[i] = _candidates[i - 1];
+        _candidates[place] = candidate;
+        return true;
+    }
+
+    private void Place(in StepOutput output, in Candidate candidate, int row, RowMoves moves)
+    {
+        _next[row].CopyFrom(_trails[candidate.Row], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Row));
+        _nextSums[row] = candidate.Sum;
+        moves.Add(candidate.Row, candidate.Token);
+    }
+
+    private void Finish(in StepOutput output, in Candidate candidate)
+    {
+        var trail = new Trail(_trails[candidate.Row].Length + 1, _rules.WantsAlignment);
+        trail.CopyFrom(_trails[candidate.Row], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Row));
+        _finished.Add(FinishedTrail.End(trail, candidate.Sum, _rules.Options));
+    }
+
+    private void Swap(int rows)
+    {
+        (_trails, _next) = (_next, _trails);
+        (_sums, _nextSums) = (_nextSums, _sums);
+        _rows = rows;
+    }
+
+    private void End()
+    {
+        IsFinished = true;
+        _results = [.. _finished.OrderByDescending(static trail => trail.Score).Take(_rules.Options.NumHypotheses)];
+    }
+
+    private Trail[] MakeTrails()
+    {
+        var trails = new Trail[_beams];
+        for (int i = 0; i < trails.Length; i++) trails[i] = new Trail(Math.Min(_maxLength, 256), _rules.WantsAlignment);
+        return trails;
+    }
+
+    private readonly record struct Candidate(int Row, int Token, float Score, float Sum);
+}

@@ -1,0 +1,405 @@
+// Continuous batching: each step has a row for every live hypothesis of every sentence; a hypothesis that ends leaves at once,
+// and a waiting sentence takes its place. What a sentence gets does not depend on who else is in the batch.
+using Engine.Backends;
+using Engine.Models;
+using Engine.Tensors;
+
+namespace Engine.Decoding;
+
+/// <summary>The sentences that are being decoded. Used by one thread.</summary>
+internal sealed class ContinuousBatch : IDisposable
+{
+    // Rows of one encoder pass: enough to fill the machine, few enough that activations stay small.
+    private const int EncoderRows = 8192;
+
+    private readonly Transformer _model;
+    private readonly IBackend _backend;
+    private readonly DecoderCache _cache;
+    private readonly LogitEdits _edits;
+    private readonly RowMoves _moves = new();
+    private readonly List<Sentence> _sentences = [];
+    private readonly List<Row> _spare = [];
+    private readonly StepBuffers _buffers = new();
+    private List<Row> _rows = [];
+    private List<Row> _nextRows = [];
+    private bool[] _moved = [];
+
+    /// <summary>An empty batch.</summary>
+    public ContinuousBatch(Transformer model)
+    {
+        _model = model;
+        _backend = model.Backend;
+        _cache = new DecoderCache(model, targetBlocks: 64, sourceBlocks: 64);
+        _edits = new LogitEdits(model.Config.TargetVocabulary);
+    }
+
+    /// <summary>Sentences that are being decoded.</summary>
+    public int Count => _sentences.Count;
+
+    /// <summary>The sentences, for when all must be told of a failure.</summary>
+    public IReadOnlyList<Sentence> Sentences => _sentences;
+
+    /// <summary>Encodes sentences and takes them into the batch.</summary>
+    public void Admit(ReadOnlySpan<Sentence> sentences)
+    {
+        while (sentences.Length > 0)
+        {
+            int count = 1, rows = sentences[0].SourceIds.Length;
+            while (count < sentences.Length && rows + sentences[count].SourceIds.Length <= EncoderRows)
+                rows += sentences[count++].SourceIds.Length;
+            Encode(sentences[..count], rows);
+            sentences = sentences[count..];
+        }
+    }
+
+    /// <summary>Takes one step with every live hypothesis.</summary>
+    /// <param name="finished">Takes the sentences whose search ended.</param>
+    public void Step(List<Sentence> finished)
+    {
+        DropCancelled(finished);
+        if (_rows.Count == 0) return;
+        _backend.BeginFrame();
+        try
+        {
+            RunModel();
+        }
+        finally
+        {
+            _backend.EndFrame();
+        }
+
+        Advance(finished);
+    }
+
+    /// <summary>Frees the caches.</summary>
+    public void Dispose() => _cache.Dispose();
+
+    private void Encode(ReadOnlySpan<Sentence> sentences, int rows)
+    {
+        int[] ids = new int[rows], positions = new int[rows], slots = new int[rows], lengths = new int[sentences.Length];
+        int row = 0;
+        for (int s = 0; s < sentences.Length; s++)
+        {
+            int[] source = sentences[s].SourceIds;
+            lengths[s] = source.Length;
+            var blocks = new int[(source.Length + KeyValueCache.BlockPositions - 1) / KeyValueCache.BlockPositions];
+            for (int b = 0; b < blocks.Length; b++) blocks[b] = _cache.SourceBlocks.Take();
+            sentences[s].SourceBlocks = blocks;
+            _sentences.Add(sentences[s]);
+            for (int i = 0; i < source.Length; i++, row++)
+            {
+                ids[row] = source[i];
+                positions[row] = i;
+                slots[row] = (blocks[i / KeyValueCache.BlockPositions] * KeyValueCache.BlockPositions) +
+                    (i % KeyValueCache.BlockPositions);
+            }
+
+            AddRow(sentences[s]);
+        }
+
+        _cache.Reserve();
+        _backend.BeginFrame();
+        try
+        {
+            Ragged batch = Ragged.Create(_backend, lengths);
+            Tensor memory = _model.Encoder.Forward(_backend, Upload(ids), Upload(positions), batch);
+            _model.Decoder.Remember(_backend, memory, _cache.Sources, Upload(slots));
+        }
+        finally
+        {
+            _backend.EndFrame();
+        }
+    }
+
+    private void AddRow(Sentence sentence)
+    {
+        Row row = TakeRow();
+        row.Sentence = sentence;
+        row.Token = sentence.StartToken;
+        sentence.FirstRow = _rows.Count;
+        _rows.Add(row);
+    }
+
+    private void RunModel()
+    {
+        StepBuffers b = _buffers;
+        int rows = _rows.Count, copies = 0, targetLongest = 0, sourceLongest = 0;
+        bool wantsAlignment = false, wantsNamed = false;
+        int candidates = 1;
+        foreach (Sentence sentence in _sentences)
+        {
+            sourceLongest = Math.Max(sourceLongest, sentence.SourceIds.Length);
+            wantsAlignment |= sentence.Rules.WantsAlignment;
+            wantsNamed |= sentence.Search.WantsNamed;
+            candidates = Math.Max(candidates, sentence.Search.Candidates);
+        }
+
+        candidates = Math.Min(candidates, _model.Config.TargetVocabulary);
+        foreach (Row row in _rows) targetLongest = Math.Max(targetLongest, row.Length + 1);
+        int targetBlocks = Blocks(targetLongest), sourceBlocks = Blocks(sourceLongest);
+        b.Resize(rows, targetBlocks, sourceBlocks, candidates);
+        for (int r = 0; r < rows; r++) FillRow(r, targetBlocks, sourceBlocks, ref copies);
+        _cache.Reserve();
+
+        var step = new DecoderStep
+        {
+            Ids = Upload(b.Ids.AsSpan(0, rows)),
+            PositionIds = Upload(b.Positions.AsSpan(0, rows)),
+            Slots = Upload(b.Slots.AsSpan(0, rows)),
+            BlockCopies = copies == 0 ? Tensor.None : Upload(b.Copies.AsSpan(0, 2 * copies), copies, 2),
+            Target = View(b.TargetBlocks, b.TargetLengths, rows, targetBlocks, targetLongest),
+            Source = View(b.SourceBlocks, b.SourceLengths, rows, sourceBlocks, sourceLongest),
+            WantsAlignment = wantsAlignment,
+        };
+        Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out Tensor alignment);
+        GatherEdits(logits);
+        Tensor scores = _backend.TopK(logits, candidates, out Tensor tokens);
+        _backend.Read(scores, b.Scores.AsSpan(0, rows * candidates));
+        _backend.Read(tokens, b.Tokens.AsSpan(0, rows * candidates));
+        b.Candidates = candidates;
+        b.AlignmentColumns = 0;
+        if (wantsAlignment)
+        {
+            b.AlignmentColumns = alignment.Columns;
+            _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, rows * alignment.Columns));
+        }
+
+        if (wantsNamed) ReadNamed(logits, rows);
+        ReadDistributions(logits);
+        foreach (Row row in _rows) row.Length++;
+    }
+
+    // A block that other hypotheses share is copied before this one writes into it.
+    private void FillRow(int r, int targetBlocks, int sourceBlocks, ref int copies)
+    {
+        Row row = _rows[r];
+        StepBuffers b = _buffers;
+        int inBlock = row.Length % KeyValueCache.BlockPositions;
+        if (inBlock == 0) row.AddBlock(_cache.TargetBlocks.Take());
+        else if (_cache.TargetBlocks.IsShared(row.Blocks[^1]))
+        {
+            int copy = _cache.TargetBlocks.Take();
+            b.Copies[2 * copies] = row.Blocks[^1];
+            b.Copies[(2 * copies++) + 1] = copy;
+            _cache.TargetBlocks.Release(row.Blocks[^1]);
+            row.ReplaceLastBlock(copy);
+        }
+
+        bool isZero = row.Length == 0 && _model.Config.StartsFromZeroEmbedding;
+        Sentence sentence = row.Sentence!;
+        b.Ids[r] = isZero ? -1 : row.Token;
+        b.Positions[r] = row.Length;
+        b.Slots[r] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
+        b.TargetLengths[r] = row.Length + 1;
+        b.SourceLengths[r] = sentence.SourceIds.Length;
+        Pad(row.Blocks, b.TargetBlocks.AsSpan(r * targetBlocks, targetBlocks));
+        Pad(sentence.SourceBlocks, b.SourceBlocks.AsSpan(r * sourceBlocks, sourceBlocks));
+    }
+
+    private void GatherEdits(in Tensor logits)
+    {
+        _edits.Clear();
+        foreach (Sentence sentence in _sentences) sentence.Search.Gather(_edits, sentence.FirstRow);
+        _edits.Apply(_backend, logits);
+    }
+
+    private void ReadNamed(in Tensor logits, int rows)
+    {
+        Span<int> tokens = StepBuffers.Room(ref _buffers.NamedTokens, rows);
+        tokens.Clear();
+        foreach (Sentence sentence in _sentences)
+        {
+            if (!sentence.Search.WantsNamed) continue;
+            for (int row = 0; row < sentence.Search.Rows; row++) tokens[sentence.FirstRow + row] = sentence.Search.NamedToken(row);
+        }
+
+        _backend.Read(_backend.LogProbability(logits, Upload(tokens)), StepBuffers.Room(ref _buffers.Named, rows));
+    }
+
+    private void ReadDistributions(in Tensor logits)
+    {
+        _buffers.DistributionCount = 0;
+        foreach (Sentence sentence in _sentences)
+        {
+            if (!sentence.Search.WantsDistribution) continue;
+            Tensor rows = _backend.LogSoftmax(logits.RowRange(sentence.FirstRow, sentence.Search.Rows));
+            int start = _buffers.DistributionCount;
+            _buffers.DistributionCount += (int)rows.Shape.Count;
+            StepBuffers.Keep(ref _buffers.Distribution, start, _buffers.DistributionCount);
+            _backend.Read(rows, _buffers.Distribution.AsSpan(start, (int)rows.Shape.Count));
+        }
+    }
+
+    private void Advance(List<Sentence> finished)
+    {
+        StepBuffers b = _buffers;
+        _moves.Clear();
+        int distribution = 0, kept = 0;
+        for (int s = 0; s < _sentences.Count; s++)
+        {
+            Sentence sentence = _sentences[s];
+            int first = sentence.FirstRow, rows = sentence.Search.Rows;
+            int distributionCount = sentence.Search.WantsDistribution ? rows * _model.Config.TargetVocabulary : 0;
+            var output = new StepOutput
+            {
+                Scores = b.Scores.AsSpan(first * b.Candidates, rows * b.Candidates),
+                Tokens = b.Tokens.AsSpan(first * b.Candidates, rows * b.Candidates),
+                Candidates = b.Candidates,
+                Distribution = b.Distribution.AsSpan(distribution, distributionCount),
+                Named = sentence.Search.WantsNamed ? b.Named.AsSpan(first, rows) : default,
+                Alignment = sentence.Rules.WantsAlignment
+                    ? b.Alignment.AsSpan(first * b.AlignmentColumns, rows * b.AlignmentColumns)
+                    : default,
+                AlignmentColumns = b.AlignmentColumns,
+                SourceLength = sentence.SourceIds.Length,
+            };
+            distribution += distributionCount;
+            _moves.FirstRow = first;
+            int mark = _moves.Count;
+            sentence.Search.Advance(output, _moves);
+            if (sentence.Search.IsFinished)
+            {
+                Leave(sentence);
+                finished.Add(sentence);
+                continue;
+            }
+
+            sentence.FirstRow = mark;
+            _sentences[kept++] = sentence;
+        }
+
+        _sentences.RemoveRange(kept, _sentences.Count - kept);
+        MoveRows();
+    }
+
+    // The first child of a row takes it over, the others share its blocks; a row without children lets go of them.
+    private void MoveRows()
+    {
+        if (_moved.Length < _rows.Count) _moved = new bool[2 * _rows.Count];
+        Array.Clear(_moved, 0, _rows.Count);
+        _nextRows.Clear();
+        for (int i = 0; i < _moves.Count; i++)
+        {
+            (int parent, int token) = _moves[i];
+            Row row = _rows[parent];
+            if (_moved[parent])
+            {
+                Row twin = TakeRow();
+                twin.Share(row, _cache.TargetBlocks);
+                row = twin;
+            }
+
+            _moved[parent] = true;
+            row.Token = token;
+            _nextRows.Add(row);
+        }
+
+        for (int r = 0; r < _rows.Count; r++)
+        {
+            if (!_moved[r]) Release(_rows[r]);
+        }
+
+        (_rows, _nextRows) = (_nextRows, _rows);
+    }
+
+    private void DropCancelled(List<Sentence> finished)
+    {
+        int kept = 0, rowsKept = 0;
+        for (int s = 0; s < _sentences.Count; s++)
+        {
+            Sentence sentence = _sentences[s];
+            int first = sentence.FirstRow, rows = sentence.Search.Rows;
+            if (sentence.Cancellation.IsCancellationRequested)
+            {
+                for (int r = 0; r < rows; r++) Release(_rows[first + r]);
+                Leave(sentence);
+                finished.Add(sentence);
+                continue;
+            }
+
+            sentence.FirstRow = rowsKept;
+            for (int r = 0; r < rows; r++) _rows[rowsKept++] = _rows[first + r];
+            _sentences[kept++] = sentence;
+        }
+
+        _rows.RemoveRange(rowsKept, _rows.Count - rowsKept);
+        _sentences.RemoveRange(kept, _sentences.Count - kept);
+    }
+
+    private void Leave(Sentence sentence)
+    {
+        foreach (int block in sentence.SourceBlocks) _cache.SourceBlocks.Release(block);
+        sentence.SourceBlocks = [];
+    }
+
+    private Row TakeRow()
+    {
+        if (_spare.Count == 0) return new Row();
+        Row row = _spare[^1];
+        _spare.RemoveAt(_spare.Count - 1);
+        return row;
+    }
+
+    private void Release(Row row)
+    {
+        row.Clear(_cache.TargetBlocks);
+        _spare.Add(row);
+    }
+
+    private CacheView View(int[] blocks, int[] lengths, int rows, int blockColumns, int longest) =>
+        new(Upload(blocks.AsSpan(0, rows * blockColumns), rows, blockColumns), Upload(lengths.AsSpan(0, rows)), longest);
+
+    private Tensor Upload(ReadOnlySpan<int> values) => Upload(values, 1, values.Length);
+
+    private Tensor Upload(ReadOnlySpan<int> values, int rows, int columns)
+    {
+        Tensor tensor = _backend.Rent(new Shape(rows, columns), DType.Int32);
+        _backend.Write(tensor, values);
+        return tensor;
+    }
+
+    private static int Blocks(int positions) => (positions + KeyValueCache.BlockPositions - 1) / KeyValueCache.BlockPositions;
+
+    private static void Pad(ReadOnlySpan<int> blocks, Span<int> row)
+    {
+        blocks.CopyTo(row);
+        row[blocks.Length..].Clear();
+    }
+}
+
+/// <summary>The host's side of a step; grows, never shrinks.</summary>
+internal sealed class StepBuffers
+{
+    public int[] Ids = [], Positions = [], Slots = [], TargetLengths = [], SourceLengths = [], Copies = [];
+    public int[] TargetBlocks = [], SourceBlocks = [], Tokens = [], NamedTokens = [];
+    public float[] Scores = [], Alignment = [], Named = [], Distribution = [];
+    public int Candidates, AlignmentColumns, DistributionCount;
+
+    public void Resize(int rows, int targetBlocks, int sourceBlocks, int candidates)
+    {
+        Room(ref Ids, rows);
+        Room(ref Positions, rows);
+        Room(ref Slots, rows);
+        Room(ref TargetLengths, rows);
+        Room(ref SourceLengths, rows);
+        Room(ref Copies, 2 * rows);
+        Room(ref TargetBlocks, rows * targetBlocks);
+        Room(ref SourceBlocks, rows * sourceBlocks);
+        Room(ref Scores, rows * candidates);
+        Room(ref Tokens, rows * candidates);
+    }
+
+    public static Span<T> Room<T>(ref T[] array, int count)
+    {
+        if (array.Length < count) array = new T[Math.Max(count, 2 * array.Length)];
+        return array.AsSpan(0, count);
+    }
+
+    public static void Keep<T>(ref T[] array, int used, int count)
+    {
+        if (array.Length >= count) return;
+        T[] grown = new T[Math.Max(count, 2 * array.Length)];
+        array.AsSpan(0, used).CopyTo(grown);
+        array = grown;
+    }
+}

@@ -1,0 +1,79 @@
+// Several samples of one sentence: greedy searches side by side that draw different numbers.
+namespace Engine.Decoding;
+
+/// <summary>Independent searches in one; their hypotheses are sorted by score.</summary>
+internal sealed class SampleSearch : Search
+{
+    private readonly Search[] _samples;
+    private FinishedTrail[] _results = [];
+    private bool _begun;
+
+    /// <summary>Takes the searches; each begins after the same start token.</summary>
+    public SampleSearch(Search[] samples) => _samples = samples;
+
+    public override int Rows => IsFinished ? 0 : _begun ? _samples.Sum(static sample => sample.Rows) : 1;
+
+    public override int Candidates => _samples.Max(static sample => sample.Candidates);
+
+    public override bool WantsDistribution => _samples[0].WantsDistribution;
+
+    public override IReadOnlyList<FinishedTrail> Results => _results;
+
+    public override void Gather(LogitEdits edits, int firstRow)
+    {
+        if (!_begun)
+        {
+            _samples[0].Gather(edits, firstRow);
+            return;
+        }
+
+        foreach (Search sample in _samples)
+        {
+            sample.Gather(edits, firstRow);
+            firstRow += sample.Rows;
+        }
+    }
+
+    // All samples see the same first step.
+    public override void Advance(in StepOutput output, RowMoves moves)
+    {
+        int firstMoveRow = moves.FirstRow;
+        int row = 0;
+        foreach (Search sample in _samples)
+        {
+            int rows = sample.Rows;
+            if (rows == 0) continue;
+            moves.FirstRow = firstMoveRow + row;
+            sample.Advance(SearchGroup.Part(output, row, rows), moves);
+            if (_begun) row += rows;
+        }
+
+        _begun = true;
+        if (!Array.TrueForAll(_samples, static sample => sample.IsFinished)) return;
+        IsFinished = true;
+        _results = [.. _samples.Select(static sample => sample.Results[0]).OrderByDescending(static result => result.Score)];
+    }
+}
+
+/// <summary>Cuts the output of a step for the searches of a group.</summary>
+internal static class SearchGroup
+{
+    /// <summary>The output of some rows.</summary>
+    public static StepOutput Part(in StepOutput output, int row, int rows)
+    {
+        int vocabulary = output.Scores.Length == 0 ? 0 : output.Distribution.Length / (output.Scores.Length / output.Candidates);
+        return new StepOutput
+        {
+            Scores = output.Scores.Slice(row * output.Candidates, rows * output.Candidates),
+            Tokens = output.Tokens.Slice(row * output.Candidates, rows * output.Candidates),
+            Candidates = output.Candidates,
+            Distribution = output.Distribution.IsEmpty ? default : output.Distribution.Slice(row * vocabulary, rows * vocabulary),
+            Named = output.Named.IsEmpty ? default : output.Named.Slice(row, rows),
+            Alignment = output.Alignment.IsEmpty
+                ? default
+                : output.Alignment.Slice(row * output.AlignmentColumns, rows * output.AlignmentColumns),
+            AlignmentColumns = output.AlignmentColumns,
+            SourceLength = output.SourceLength,
+        };
+    }
+}

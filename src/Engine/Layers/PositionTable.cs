@@ -1,0 +1,92 @@
+// PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(pos / 10000^(2i/d)) (Vaswani et al. 2017, 3.5), or a learned table.
+using Engine.Backends;
+using Engine.Models;
+using Engine.Tensors;
+
+namespace Engine.Layers;
+
+/// <summary>The vectors that tell a layer where a token stands.</summary>
+public sealed class PositionTable : IDisposable
+{
+    private const int FirstRows = 512;
+
+    private readonly IBackend _backend;
+    private readonly PositionConfig _config;
+    private readonly int _modelDim;
+    private Tensor _table;
+
+    /// <summary>Makes a computed table, or none.</summary>
+    /// <param name="backend">Holds it.</param>
+    /// <param name="config">Kind and layout; not learned.</param>
+    /// <param name="modelDim">Width.</param>
+    public PositionTable(IBackend backend, PositionConfig config, int modelDim)
+    {
+        _backend = backend;
+        _config = config;
+        _modelDim = modelDim;
+        if (config.Kind == PositionKind.Sinusoidal) Compute(FirstRows);
+    }
+
+    /// <summary>Takes over a learned table.</summary>
+    /// <param name="backend">Holds it.</param>
+    /// <param name="table">[positions, modelDim], allocated by the backend; freed with this object.</param>
+    public PositionTable(IBackend backend, Tensor table)
+    {
+        _backend = backend;
+        _config = new PositionConfig { Kind = PositionKind.Learned };
+        _modelDim = table.Columns;
+        _table = table;
+    }
+
+    /// <summary>The longest sequence that it serves.</summary>
+    public int Limit => _config.Kind == PositionKind.Learned ? _table.Rows : int.MaxValue;
+
+    /// <summary>[positions, modelDim] with at least so many rows, or none where the model has no positions.</summary>
+    /// <param name="positions">Positions that will be looked up: 0 .. positions − 1.</param>
+    /// <exception cref="SequenceTooLongException">A learned table is shorter.</exception>
+    public Tensor Rows(int positions)
+    {
+        if (_config.Kind == PositionKind.None) return Tensor.None;
+        if (positions <= _table.Rows) return _table;
+        if (_config.Kind == PositionKind.Learned) throw new SequenceTooLongException("A sequence", positions, _table.Rows);
+        Compute(Math.Max(positions, 2 * _table.Rows));
+        return _table;
+    }
+
+    /// <summary>One row of a computed table.</summary>
+    /// <param name="config">Layout.</param>
+    /// <param name="index">Index of the token in its sentence, from 0.</param>
+    /// <param name="row">[modelDim].</param>
+    public static void ComputeRow(PositionConfig config, int index, Span<float> row)
+    {
+        int half = row.Length / 2;
+        double position = (double)index + config.Start;
+        row.Clear();                                                      // an odd width ends in a zero
+        for (int i = 0; i < half; i++)
+        {
+            double exponent = config.ReachesLongest ? (double)i / Math.Max(half - 1, 1) : 2.0 * i / row.Length;
+            (double sine, double cosine) = Math.SinCos(position * Math.Pow(10000, -exponent));
+            row[config.Interleaved ? 2 * i : i] = (float)sine;
+            row[config.Interleaved ? (2 * i) + 1 : half + i] = (float)cosine;
+        }
+
+        if (config.Interleaved && row.Length % 2 == 1) row[^1] = (float)Math.Sin(position * Math.Pow(10000, -2.0 * half / row.Length));
+    }
+
+    /// <summary>Frees the table.</summary>
+    public void Dispose()
+    {
+        if (!_table.IsNone) _backend.Free(_table);
+        _table = Tensor.None;
+    }
+
+    private void Compute(int positions)
+    {
+        var values = new float[checked(positions * _modelDim)];
+        for (int index = 0; index < positions; index++)
+            ComputeRow(_config, index, values.AsSpan(index * _modelDim, _modelDim));
+        Dispose();
+        _table = _backend.Allocate(new Shape(positions, _modelDim), DType.Float32);
+        _backend.Write(_table, values);
+    }
+}
