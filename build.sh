@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Builds, tests, measures and packs. build.ps1 is its twin for PowerShell: same verbs, same output.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_CLI_UI_LANGUAGE=en
+
+usage() {
+    cat <<'TEXT'
+Usage: ./build.sh [VERB]
+
+  build              build everything (Release) and count the lines of each room
+  test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
+  perf [FILTER...]   run the benchmarks whose names hold FILTER (all without one); words with a dash go to BenchmarkDotNet
+  pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
+  clean              remove what the other verbs made
+  help               this text
+
+Without a verb: build and test.
+TEXT
+}
+
+fail() {
+    echo "build.sh: $1" >&2
+    exit 1
+}
+
+need_sdk() {
+    local wanted
+    wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
+    command -v dotnet >/dev/null ||
+        fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $wanted or a later ${wanted%.*} (https://dot.net/download)."
+    dotnet --version >/dev/null 2>&1 ||
+        fail "the .NET SDK is too old or too new: wanted $wanted or a later ${wanted%.*} (https://dot.net/download), found $(
+            dotnet --list-sdks | cut -d' ' -f1 | paste -sd ' ' | grep . || echo none)."
+}
+
+count_lines() {
+    local room
+    printf 'lines of C#:'
+    for room in src/*/ tests/ perf/; do
+        printf ' %s %d' "$(basename "$room")" "$(find "$room" -name '*.cs' -exec cat {} + | wc -l)"
+    done
+    echo
+}
+
+build() {
+    need_sdk
+    dotnet build Engine.sln -c Release -v quiet
+    count_lines
+}
+
+# Closes with the line "N passed, N failed, N skipped", summed over all test projects.
+run_tests() {
+    build
+    local log status=0
+    log=$(mktemp)
+    # 8: a project in which no test ran, which is so when a filter leaves none there.
+    dotnet test --solution Engine.sln -c Release --no-build --ignore-exit-code 8 "$@" 2>&1 | tee "$log" || status=1
+    local passed failed skipped
+    passed=$(summed succeeded "$log") failed=$(summed failed "$log") skipped=$(summed skipped "$log")
+    rm -f "$log"
+    if ((passed + failed + skipped == 0)); then
+        echo "build.sh: no test ran" >&2
+        status=1
+    elif ((status != 0 && failed == 0)); then
+        echo "build.sh: the tests that ran passed, but a test project ended with an error (see above)" >&2
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped"
+    return "$status"
+}
+
+# The count of one outcome in the closing summary of `dotnet test`, 0 where there is none.
+summed() {
+    sed -n "s/^ *$1: *\([0-9][0-9]*\)\r\{0,1\}\$/\1/p" "$2" | tail -n 1 | grep . || echo 0
+}
+
+run_perf() {
+    need_sdk
+    local words=() filters=() word
+    for word in "$@"; do
+        if [[ ${#words[@]} -gt 0 || $word == -* ]]; then words+=("$word"); else filters+=("*$word*"); fi
+    done
+    [[ ${#filters[@]} -gt 0 ]] || filters=('*')
+    dotnet run -c Release --project perf -- --filter "${filters[@]}" ${words[@]+"${words[@]}"}
+}
+
+pack() {
+    need_sdk
+    local project
+    for project in Engine Cpu Cuda Cli; do
+        dotnet pack "src/$project/$project.csproj" -c Release -v quiet -o artifacts/packages
+    done
+    ls artifacts/packages
+}
+
+verb=${1-}
+[[ $# -eq 0 ]] || shift
+case "$verb" in
+    '') run_tests ;;
+    build) build ;;
+    test) run_tests "$@" ;;
+    perf) run_perf "$@" ;;
+    pack) pack ;;
+    clean) rm -rf artifacts BenchmarkDotNet.Artifacts ;;
+    help | -h | --help) usage ;;
+    *)
+        echo "build.sh: unknown verb '$verb'" >&2
+        usage >&2
+        exit 2
+        ;;
+esac
