@@ -1,0 +1,226 @@
+// What a host relies on: many callers, streams, cancellation, clear errors, and options that do what they say.
+using System.Runtime.CompilerServices;
+using Engine.Cpu;
+using Engine.Decoding;
+using Engine.Formats;
+using Engine.Models;
+using Engine.Reference;
+using Xunit;
+
+namespace Engine.Tests.Decoding;
+
+public sealed class TranslatorTests : IDisposable
+{
+    private readonly CpuBackend _backend = new();
+    private readonly ModelData _data = RandomModel.Create(ModelShapes.Config("paper"));
+    private readonly Translator _translator;
+
+    public TranslatorTests() => _translator = Translator.Load(_data, new TranslatorOptions(_backend) { BatchSize = 8 });
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Callers_on_many_threads_get_what_a_single_caller_gets()
+    {
+        TranslationRequest[] requests = Requests(60);
+        string[] alone = [.. requests.Select(request => Text(_translator.Translate(request)))];
+        string[] together = await Task.WhenAll(requests.Select(request =>
+            Task.Run(() => Text(_translator.Translate(request)), Cancellation)));
+        Assert.Equal(alone, together);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_stream_gives_every_result_once(bool ordered)
+    {
+        TranslationRequest[] requests = Requests(100);
+        string[] expected = [.. _translator.TranslateBatch(requests, Cancellation).Select(Text)];
+        var found = new List<(long Index, string Text)>();
+        await foreach ((long index, TranslationResult result) in _translator.TranslateStreamAsync(Stream(requests), ordered, Cancellation))
+            found.Add((index, Text(result)));
+        if (ordered) Assert.Equal(Enumerable.Range(0, 100).Select(static i => (long)i), found.Select(static f => f.Index));
+        Assert.Equal(expected, found.OrderBy(static f => f.Index).Select(static f => f.Text));
+    }
+
+    [Fact]
+    public async Task A_stream_answers_before_its_next_request_comes()
+    {
+        var answered = new TaskCompletionSource();
+        async IAsyncEnumerable<TranslationRequest> Ask([EnumeratorCancellation] CancellationToken cancellation = default)
+        {
+            yield return Requests(1)[0];
+            await answered.Task.WaitAsync(TimeSpan.FromSeconds(30), cancellation);
+            yield return Requests(1)[0];
+        }
+
+        int count = 0;
+        await foreach (var _ in _translator.TranslateStreamAsync(Ask(Cancellation), cancellation: Cancellation))
+        {
+            count++;
+            answered.TrySetResult();
+        }
+
+        Assert.Equal(2, count);
+    }
+
+    [Fact]
+    public async Task A_cancelled_sentence_leaves_and_the_others_stay()
+    {
+        var forever = new DecodingOptions { BeamSize = 2, MinDecodingLength = 20_000, MaxDecodingLength = 20_000 };
+        using var stop = new CancellationTokenSource();
+        Task<TranslationResult> endless = _translator.TranslateAsync(Requests(1)[0] with { Options = forever }, stop.Token);
+        string other = Text(await _translator.TranslateAsync(Requests(2)[1], Cancellation));
+        Assert.False(endless.IsCompleted);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless.WaitAsync(TimeSpan.FromSeconds(30), Cancellation));
+        Assert.Equal(other, Text(_translator.Translate(Requests(2)[1])));
+    }
+
+    [Fact]
+    public void A_wrong_option_names_itself_and_hurts_nobody_else()
+    {
+        (DecodingOptions Options, string Name)[] wrong =
+        [
+            (new() { BeamSize = 0 }, "beam_size"), (new() { Patience = 0 }, "patience"),
+            (new() { NumHypotheses = 3 }, "num_hypotheses"), (new() { RepetitionPenalty = 0 }, "repetition_penalty"),
+            (new() { PrefixBiasBeta = 1 }, "prefix_bias_beta"), (new() { MaxDecodingLength = 0 }, "max_decoding_length"),
+            (new() { MinDecodingLength = 300 }, "min_decoding_length"), (new() { SamplingTopP = 0 }, "sampling_topp"),
+            (new() { SamplingTopK = 51 }, "sampling_topk"), (new() { SamplingTemperature = -1 }, "sampling_temperature"),
+            (new() { EndTokens = ["nowhere"] }, "end_token"), (new() { SuppressSequences = [["t3", "nowhere"]] }, "suppress_sequences"),
+            (new() { MaxInputLength = -1 }, "max_input_length"), (new() { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size"),
+        ];
+        foreach ((DecodingOptions options, string name) in wrong)
+        {
+            var error = Assert.Throws<ArgumentException>(() => _translator.Translate(Requests(1)[0] with { Options = options }));
+            Assert.Contains(name, error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.NotEmpty(_translator.Translate(Requests(1)[0]).Hypotheses);
+    }
+
+    [Fact]
+    public void A_learned_table_has_a_hard_limit()
+    {
+        using ModelData data = RandomModel.Create(ModelShapes.Config("learned"));          // 64 positions
+        using Translator translator = Translator.Load(data, new TranslatorOptions(_backend));
+        TranslationRequest Long(int length) => new([.. Enumerable.Repeat("t3", length)])
+        {
+            Options = new DecodingOptions { MinDecodingLength = 100, MaxDecodingLength = 100 },
+        };
+        Assert.Equal(64, translator.Translate(Long(64)).Hypotheses[0].Tokens.Count);       // ends where the table ends
+        var error = Assert.Throws<SequenceTooLongException>(() => translator.Translate(Long(65)));
+        Assert.Equal((65, 64), (error.Length, error.Limit));
+    }
+
+    [Fact]
+    public void A_sinusoid_has_no_limit()
+    {
+        TranslationRequest request = new([.. Enumerable.Repeat("t3", 1500)])
+        {
+            Options = new DecodingOptions { BeamSize = 1, MaxInputLength = 0, MinDecodingLength = 700, MaxDecodingLength = 700 },
+        };
+        Assert.Equal(700, _translator.Translate(request).Hypotheses[0].Tokens.Count);
+    }
+
+    [Fact]
+    public void Unknown_tokens_and_empty_sources_are_no_errors()
+    {
+        Assert.NotEmpty(_translator.Translate(new TranslationRequest(["nowhere", "\0", "\ud800"])).Hypotheses);
+        Hypothesis empty = _translator.Translate(new TranslationRequest([])).Hypotheses[0];
+        Assert.Empty(empty.Tokens);
+        Assert.Equal(0, empty.Score);
+        TranslationResult prefixed = _translator.Translate(new TranslationRequest([])
+        {
+            TargetPrefix = ["t4", "nowhere"], Options = new DecodingOptions { NumHypotheses = 2 },
+        });
+        Assert.Equal(2, prefixed.Hypotheses.Count);
+        Assert.Equal(["t4", "<unk>"], prefixed.Hypotheses[1].Tokens);
+    }
+
+    [Fact]
+    public void The_same_seed_samples_the_same_and_another_does_not()
+    {
+        TranslationRequest Sample(long seed, int topK, float topP = 1) => Requests(1)[0] with
+        {
+            Options = new DecodingOptions
+            {
+                BeamSize = 1, SamplingTopK = topK, SamplingTopP = topP, Seed = seed, NumHypotheses = 4, MinDecodingLength = 10,
+                MaxDecodingLength = 10,
+            },
+        };
+        foreach ((int topK, float topP) in new[] { (10, 1f), (0, 1f), (0, 0.9f), (20, 0.8f) })
+        {
+            string first = Text(_translator.Translate(Sample(1, topK, topP)));
+            Assert.Equal(first, Text(_translator.Translate(Sample(1, topK, topP))));
+            Assert.NotEqual(first, Text(_translator.Translate(Sample(2, topK, topP))));
+        }
+
+        // The nucleus of a tiny probability holds the best token only, and so do a cold temperature and a top-k of 1.
+        DecodingOptions greedy = new() { BeamSize = 1, MaxDecodingLength = 10 };
+        string best = Text(_translator.Translate(Requests(1)[0] with { Options = greedy }));
+        Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTopP = 1e-6f } })));
+        Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTemperature = 0 } })));
+    }
+
+    [Fact]
+    public void A_beam_as_wide_as_the_vocabulary_finds_at_least_what_greedy_finds()
+    {
+        foreach (TranslationRequest request in Requests(10))
+        {
+            DecodingOptions options = new() { BeamSize = 1, MaxDecodingLength = 4, LengthPenalty = 0 };
+            float greedy = _translator.Translate(request with { Options = options }).Hypotheses[0].Score;
+            float beam = _translator.Translate(request with { Options = options with { BeamSize = 50, Patience = 20 } }).Hypotheses[0].Score;
+            Assert.True(beam >= greedy - 1e-4, $"beam {beam}, greedy {greedy}");
+        }
+    }
+
+    [Fact]
+    public async Task Disposing_ends_what_waits()
+    {
+        Translator translator = Translator.Load(_data, new TranslatorOptions(_backend));
+        _translator.Dispose();                                               // one translator at a time uses a backend
+        var forever = new DecodingOptions { MinDecodingLength = 100_000, MaxDecodingLength = 100_000 };
+        Task<TranslationResult> endless = translator.TranslateAsync(Requests(1)[0] with { Options = forever }, Cancellation);
+        translator.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => endless);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => translator.TranslateAsync(Requests(1)[0], Cancellation));
+    }
+
+    [Fact]
+    public void A_wrong_compute_type_or_batch_size_is_refused()
+    {
+        Assert.Contains("int4", Assert.Throws<ArgumentException>(() =>
+            Translator.Load(_data, new TranslatorOptions(_backend) { ComputeType = "int4" })).Message, StringComparison.Ordinal);
+        Assert.Contains("batch size", Assert.Throws<ArgumentException>(() =>
+            Translator.Load(_data, new TranslatorOptions(_backend) { BatchSize = 0 })).Message, StringComparison.Ordinal);
+        Assert.Contains("tokenizer", Assert.Throws<ArgumentException>(() =>
+            Translator.Load(_data, new TranslatorOptions(_backend) { Tokenizer = "syllable" })).Message, StringComparison.Ordinal);
+    }
+
+    public void Dispose()
+    {
+        _translator.Dispose();
+        _data.Dispose();
+        _backend.Dispose();
+    }
+
+    private static TranslationRequest[] Requests(int count)
+    {
+        var random = new Random(3);
+        return [.. Enumerable.Range(0, count).Select(_ => new TranslationRequest(RandomModel.Sentence(random, random.Next(1, 30), 50))
+        {
+            Options = new DecodingOptions { BeamSize = 3, MaxDecodingLength = 30 },
+        })];
+    }
+
+    private static async IAsyncEnumerable<TranslationRequest> Stream(TranslationRequest[] requests)
+    {
+        foreach (TranslationRequest request in requests)
+        {
+            await Task.Yield();
+            yield return request;
+        }
+    }
+
+    private static string Text(TranslationResult result) =>
+        string.Join(" | ", result.Hypotheses.Select(static h => $"{string.Join(' ', h.Tokens)} {h.Score:R}"));
+}
