@@ -1,22 +1,47 @@
-// Where the data of the tests is.
+// Where test data are: in the repository, or, for data that may not be in it, in a folder beside the repository.
+using Xunit;
+
 namespace Engine.Tests;
 
-/// <summary>Finds test data that ships with the project.</summary>
+/// <summary>Finds test data from wherever the tests run.</summary>
 internal static class TestData
 {
-    /// <summary>A file or directory under tests/data.</summary>
-    public static string Path(string relative) => System.IO.Path.Combine(Root, "tests", "data", relative);
-
-    /// <summary>The project's root.</summary>
-    public static string Root { get; } = FindRoot();
-
-    private static string FindRoot()
+    /// <summary>A file or directory of the test data, null if it is not here.</summary>
+    /// <param name="relative">As in <c>ct2/aren-v6-int8</c>.</param>
+    public static string? TryFind(string relative)
     {
-        for (string? at = AppContext.BaseDirectory; at is not null; at = System.IO.Path.GetDirectoryName(at))
+        for (string? directory = AppContext.BaseDirectory; directory is not null; directory = Path.GetDirectoryName(directory))
         {
-            if (File.Exists(System.IO.Path.Combine(at, "Engine.sln"))) return at;
+            foreach (string place in (string[])["tests/data", "shared/data"])
+            {
+                string path = Path.Combine(directory, place, relative);
+                if (File.Exists(path) || Directory.Exists(path)) return path;
+            }
         }
-
-        throw new DirectoryNotFoundException($"No Engine.sln above {AppContext.BaseDirectory}.");
+        return null;
     }
+
+    /// <summary>A file or directory of the test data; the test is skipped where it is missing.</summary>
+    public static string Find(string relative)
+    {
+        string? path = TryFind(relative);
+        if (path is null) Assert.Skip($"The test data {relative} are not here.");
+        return path;
+    }
+}
+
+/// <summary>A directory that is gone after the test.</summary>
+internal sealed class TemporaryDirectory : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("engine-tests-");
+
+    public string Path => _directory.FullName;
+
+    /// <summary>The path of a file or directory in it.</summary>
+    public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Makes a directory in it.</summary>
+    public string Make(string name) => Directory.CreateDirectory(this[name]).FullName;
+
+    public void Dispose() => _directory.Delete(recursive: true);
 }

@@ -94,28 +94,18 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
         ? tensor
         : throw new ModelFormatException(data.Path, $"the tensor {name}", "absent", "present");
 
+    // Parts of one product must agree in type; where a file's do not, they are widened.
     private Weight Pack(ReadOnlySpan<HostTensor> parts)
     {
-        var converted = new HostTensor[parts.Length];
-        for (int i = 0; i < parts.Length; i++) converted[i] = Convert(parts[i], parts);
-        Weight weight = backend.Pack(converted, data.Rounding);
-        _weights.Add(weight);
-        return weight;
-    }
-
-    // Parts of one product must agree in type; a file in which they do not is widened.
-    private HostTensor Convert(HostTensor tensor, ReadOnlySpan<HostTensor> parts)
-    {
-        DType target = type ?? tensor.Type;
-        if (type is null)
+        DType target = type ?? parts[0].Type;
+        foreach (HostTensor part in parts)
         {
-            foreach (HostTensor part in parts)
-            {
-                if (part.Type != tensor.Type) target = DType.Float32;
-            }
+            if (type is null && part.Type != target) target = DType.Float32;
         }
 
-        return target == tensor.Type ? tensor : WeightConversion.Convert(tensor, target, data.Rounding);
+        Weight weight = backend.Pack(WeightConversion.Convert(parts, target, data.Rounding), data.Rounding);
+        _weights.Add(weight);
+        return weight;
     }
 
     private Tensor Bias(ReadOnlySpan<string> names, HostTensor[] parts)

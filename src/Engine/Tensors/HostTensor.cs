@@ -1,5 +1,7 @@
 // A tensor as a model file holds it: read when a backend packs it, so that a model is never in memory twice.
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Engine.Formats;
 
@@ -30,6 +32,9 @@ public sealed class MemorySource(string file, ReadOnlyMemory<byte> bytes) : Tens
 /// <summary>A named tensor in a model file, row-major, little-endian, not yet in a backend's memory.</summary>
 public sealed class HostTensor
 {
+    // 64 KiB of floats: the second buffer that widening needs stays in the cache.
+    private const int ChunkElements = 16 * 1024;
+
     private readonly TensorSource _source;
     private readonly long _offset;
 
@@ -93,6 +98,17 @@ public sealed class HostTensor
         return new HostTensor(Name, Type, Shape with { Rows = count }, _source, offset, scales);
     }
 
+    /// <summary>Some elements of a vector, a tensor of one row. Nothing is read.</summary>
+    public HostTensor ColumnRange(int start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)start + count, Shape.Columns, nameof(count));
+        if (Shape.Rows != 1)
+            throw new InvalidOperationException($"{this} has {Shape.Rows} rows: only a vector can be cut in columns.");
+        return new HostTensor(Name, Type, new Shape(1, count), _source, _offset + ((long)start * Type.Bytes()), Scales);
+    }
+
     /// <summary>Reads the bytes of the rows from <paramref name="startRow"/> on, as many as fit.</summary>
     public void ReadBytes(int startRow, Span<byte> destination) =>
         _source.Read(_offset + ((long)startRow * Shape.Columns * Type.Bytes()), destination);
@@ -103,28 +119,35 @@ public sealed class HostTensor
     /// <exception cref="ModelFormatException">A value is NaN or infinite, or the file cannot be read.</exception>
     public void ReadFloats(int startRow, Span<float> destination)
     {
-        int size = Type.Bytes();
-        byte[] bytes = new byte[(long)destination.Length * size];
-        ReadBytes(startRow, bytes);
-        for (int i = 0; i < destination.Length; i++)
+        long first = (long)startRow * Shape.Columns;
+        if (Type == DType.Float32 && BitConverter.IsLittleEndian)
         {
-            ReadOnlySpan<byte> element = bytes.AsSpan(i * size, size);
-            destination[i] = Type switch
+            _source.Read(_offset + (first * sizeof(float)), MemoryMarshal.AsBytes(destination));
+        }
+        else
+        {
+            int size = Type.Bytes();
+            byte[] chunk = ArrayPool<byte>.Shared.Rent(Math.Min(destination.Length, ChunkElements) * size);
+            try
             {
-                DType.Float32 => BinaryPrimitives.ReadSingleLittleEndian(element),
-                DType.Float16 => (float)BinaryPrimitives.ReadHalfLittleEndian(element),
-                DType.BFloat16 => BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(element) << 16),
-                DType.Int8 => (sbyte)element[0] / Scale(startRow + (i / Shape.Columns)),
-                DType.Int16 => BinaryPrimitives.ReadInt16LittleEndian(element) / Scale(0),
-                DType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(element),
-                _ => throw new InvalidOperationException($"{Name} has element type {Type}."),
-            };
-            if (!float.IsFinite(destination[i]))
+                for (int done = 0; done < destination.Length; done += ChunkElements)
+                {
+                    Span<float> values = destination[done..Math.Min(done + ChunkElements, destination.Length)];
+                    Span<byte> bytes = chunk.AsSpan(0, values.Length * size);
+                    _source.Read(_offset + ((first + done) * size), bytes);
+                    Widen(bytes, first + done, values);
+                }
+            }
+            finally
             {
-                int row = startRow + (i / Shape.Columns), column = i % Shape.Columns;
-                throw new ModelFormatException(File, $"{Name}[{row}, {column}]", $"{destination[i]}", "a finite number");
+                ArrayPool<byte>.Shared.Return(chunk);
             }
         }
+
+        int wrong = FirstNotFinite(destination);
+        if (wrong < 0) return;
+        var (row, column) = Math.DivRem(first + wrong, Shape.Columns);
+        throw new ModelFormatException(File, $"{Name}[{row}, {column}]", $"{destination[wrong]}", "a finite number");
     }
 
     /// <summary>Reads all elements as float32: widened, or divided by their scale.</summary>
@@ -137,6 +160,53 @@ public sealed class HostTensor
 
     /// <inheritdoc />
     public override string ToString() => $"{Name} {Type.Word()} {Shape}";
+
+    private void Widen(ReadOnlySpan<byte> bytes, long first, Span<float> values)
+    {
+        switch (Type)
+        {
+            case DType.Float32:
+                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes[(4 * i)..]);
+                break;
+            case DType.Float16:
+                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(bytes[(2 * i)..]);
+                break;
+            case DType.BFloat16:
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) << 16);
+                break;
+            case DType.Int8:
+                for (int i = 0; i < values.Length;)
+                {
+                    var (row, column) = Math.DivRem(first + i, Shape.Columns);
+                    int end = (int)Math.Min(values.Length, i + Shape.Columns - column);
+                    for (float scale = Scale((int)row); i < end; i++) values[i] = (sbyte)bytes[i] / scale;
+                }
+                break;
+            case DType.Int16:
+                float only = Scale(0);
+                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) / only;
+                break;
+            case DType.Int32:
+                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(4 * i)..]);
+                break;
+            default:
+                throw new InvalidOperationException($"{Name} has element type {Type}.");
+        }
+    }
+
+    // x − x is 0 for every finite x, and NaN for the others.
+    private static int FirstNotFinite(ReadOnlySpan<float> values)
+    {
+        int i = 0;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            var x = new Vector<float>(values[i..]);
+            if (!Vector.EqualsAll(x - x, Vector<float>.Zero)) break;
+        }
+        for (; i < values.Length; i++) if (!float.IsFinite(values[i])) return i;
+        return -1;
+    }
 
     private float Scale(int row) => Scales is null ? 1f : Scales.Length == 1 ? Scales[0] : Scales[row];
 }

@@ -51,7 +51,7 @@ public sealed class CTranslate2ParityTests
             .Where(static c => c.Id.StartsWith("fp32/word-greedy/", StringComparison.Ordinal))];
         Assert.Equal(50, words.Length);
         using var backend = new CpuBackend();
-        using Translator translator = Translator.Load(TestData.Path("ct2/aren-transliteration-i16"), new TranslatorOptions(backend));
+        using Translator translator = Translator.Load(TestData.Find("ct2/aren-transliteration-i16"), new TranslatorOptions(backend));
         IReadOnlyList<TranslationResult> results = translator.TranslateBatch([.. words.Select(static c => c.Request)], TestContext.Current.CancellationToken);
         for (int i = 0; i < words.Length; i++)
         {
@@ -116,7 +116,7 @@ public sealed class CTranslate2ParityTests
     {
         Case[] cases = [.. Of(model, file).Where(static c => !c.IsScore)];
         using var backend = new CpuBackend();
-        using Translator translator = Translator.Load(TestData.Path($"ct2/{model}"), new TranslatorOptions(backend));
+        using Translator translator = Translator.Load(TestData.Find($"ct2/{model}"), new TranslatorOptions(backend));
         IReadOnlyList<TranslationResult> results = translator.TranslateBatch([.. cases.Select(static c => c.Request)], TestContext.Current.CancellationToken);
         return [.. cases.Zip(results)];
     }
@@ -125,7 +125,7 @@ public sealed class CTranslate2ParityTests
     {
         Case[] cases = [.. Of(model, file).Where(static c => c.IsScore)];
         using var backend = new CpuBackend();
-        using Translator translator = Translator.Load(TestData.Path($"ct2/{model}"), new TranslatorOptions(backend));
+        using Translator translator = Translator.Load(TestData.Find($"ct2/{model}"), new TranslatorOptions(backend));
         ScoreResult[] results = Task.WhenAll(cases.Select(c => translator.ScoreAsync(c.ScoreRequest, TestContext.Current.CancellationToken))).GetAwaiter().GetResult();
         return [.. cases.Zip(results)];
     }

@@ -31,7 +31,7 @@ internal static class CaseFile
 {
     public static IReadOnlyList<Case> Read(string file)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(TestData.Path($"ct2/{file}")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(TestData.Find($"ct2/{file}")));
         return [.. document.RootElement.EnumerateArray().Select(static json => new Case(
             json.GetProperty("id").GetString()!, json.GetProperty("model").GetString()!.Split('/')[^1],
             Strings(json.GetProperty("source")), json.Clone()))];

@@ -14,7 +14,7 @@ public sealed class TorchLayerTests : IDisposable
 {
     private const int Dim = 4, Heads = 2, Hidden = 16;
 
-    private readonly JsonDocument _torch = JsonDocument.Parse(File.ReadAllText(TestData.Path("layers/torch_reference.json")));
+    private readonly JsonDocument _torch = JsonDocument.Parse(File.ReadAllText(TestData.Find("layers/torch_reference.json")));
     private readonly List<IDisposable> _owned = [];
     private IBackend _backend = null!;
 
