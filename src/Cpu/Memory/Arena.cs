@@ -34,6 +34,12 @@ internal sealed unsafe class Arena : IDisposable
         return memory;
     }
 
+    /// <summary>Where it stands, for <see cref="Release"/>.</summary>
+    public (int Chunk, long Used) Mark() => (_chunk, _used);
+
+    /// <summary>Gives back what was taken since the mark: the scratch memory of one operator.</summary>
+    public void Release((int Chunk, long Used) mark) => (_chunk, _used) = mark;
+
     /// <summary>Gives everything back. Several chunks become one of their total size, so that the next frame has one.</summary>
     public void Reset()
     {

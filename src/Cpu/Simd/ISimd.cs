@@ -32,6 +32,11 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
     /// <summary>a · b + c with one rounding.</summary>
     static abstract TSelf Fma(TSelf a, TSelf b, TSelf c);
 
+    /// <summary>
+    /// sum = a · b + sum with one rounding, in place: written so, the JIT adds in the register of the sum and copies nothing.
+    /// </summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
+
     /// <summary>left &gt; right ? left : right; so right where either is NaN, as vmaxps has it.</summary>
     static abstract TSelf Max(TSelf left, TSelf right);
 

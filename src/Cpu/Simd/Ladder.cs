@@ -7,6 +7,14 @@ internal interface IKernel
     void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>;
 }
 
+/// <summary>A kernel that needs integers too.</summary>
+internal interface IIntegerKernel
+{
+    void Run<TSimd, TIntegers>()
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TIntegers : unmanaged, IIntegers<TIntegers>;
+}
+
 /// <summary>A rung: which vectors the kernels use. The bits of a result do not depend on it.</summary>
 internal enum Rung
 {
@@ -31,6 +39,17 @@ internal static class Ladder
             case Rung.Avx512: kernel.Run<Simd512>(); break;
             case Rung.Avx2: kernel.Run<Simd256>(); break;
             default: kernel.Run<Simd128>(); break;
+        }
+    }
+
+    /// <summary>Runs a kernel that needs integers too on a rung.</summary>
+    public static void RunIntegers<TKernel>(Rung rung, in TKernel kernel) where TKernel : unmanaged, IIntegerKernel
+    {
+        switch (rung)
+        {
+            case Rung.Avx512: kernel.Run<Simd512, Integers512>(); break;
+            case Rung.Avx2: kernel.Run<Simd256, Integers256>(); break;
+            default: kernel.Run<Simd128, Integers128>(); break;
         }
     }
 }

@@ -5,10 +5,10 @@ using System.Runtime.Intrinsics;
 namespace Engine.Cpu.Simd;
 
 /// <summary>Sixteen lanes as four times four.</summary>
-internal readonly unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     : ISimd<Simd128>
 {
-    private readonly Vector128<float> _a = a, _b = b, _c = c, _d = d;
+    private Vector128<float> _a = a, _b = b, _c = c, _d = d;
 
     public static bool IsSupported => true;
 
@@ -70,6 +70,15 @@ internal readonly unsafe struct Simd128(Vector128<float> a, Vector128<float> b, 
     public static Simd128 Fma(Simd128 a, Simd128 b, Simd128 c) => new(
         Vector128.FusedMultiplyAdd(a._a, b._a, c._a), Vector128.FusedMultiplyAdd(a._b, b._b, c._b),
         Vector128.FusedMultiplyAdd(a._c, b._c, c._c), Vector128.FusedMultiplyAdd(a._d, b._d, c._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd128 sum, Simd128 a, Simd128 b)
+    {
+        sum._a = Vector128.FusedMultiplyAdd(a._a, b._a, sum._a);
+        sum._b = Vector128.FusedMultiplyAdd(a._b, b._b, sum._b);
+        sum._c = Vector128.FusedMultiplyAdd(a._c, b._c, sum._c);
+        sum._d = Vector128.FusedMultiplyAdd(a._d, b._d, sum._d);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Max(Simd128 left, Simd128 right) => new(

@@ -6,17 +6,20 @@ using System.Runtime.Intrinsics.X86;
 namespace Engine.Cpu.Simd;
 
 /// <summary>Sixteen lanes as two times eight.</summary>
-internal readonly unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<Simd256>
+internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<Simd256>
 {
-    private readonly Vector256<float> _a = a, _b = b;
+    private Vector256<float> _a = a, _b = b;
 
     public static bool IsSupported => Avx2.IsSupported && System.Runtime.Intrinsics.X86.Fma.IsSupported;
 
     public static Simd256 Zero => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd256 Broadcast(float value) =>
-        new(Vector256.Create(value), Vector256.Create(value));
+    public static Simd256 Broadcast(float value)
+    {
+        Vector256<float> v = Vector256.Create(value);
+        return new Simd256(v, v);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Load(float* source) =>
@@ -56,6 +59,13 @@ internal readonly unsafe struct Simd256(Vector256<float> a, Vector256<float> b) 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Fma(Simd256 a, Simd256 b, Simd256 c) =>
         new(Vector256.FusedMultiplyAdd(a._a, b._a, c._a), Vector256.FusedMultiplyAdd(a._b, b._b, c._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd256 sum, Simd256 a, Simd256 b)
+    {
+        sum._a = Vector256.FusedMultiplyAdd(a._a, b._a, sum._a);
+        sum._b = Vector256.FusedMultiplyAdd(a._b, b._b, sum._b);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Max(Simd256 left, Simd256 right) =>

@@ -6,9 +6,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Engine.Cpu.Simd;
 
 /// <summary>Sixteen lanes as one register.</summary>
-internal readonly unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
+internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
 {
-    private readonly Vector512<float> _a = a;
+    private Vector512<float> _a = a;
 
     public static bool IsSupported => Vector512.IsHardwareAccelerated && Avx512F.IsSupported;
 
@@ -55,6 +55,10 @@ internal readonly unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Fma(Simd512 a, Simd512 b, Simd512 c) =>
         new(Vector512.FusedMultiplyAdd(a._a, b._a, c._a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd512 sum, Simd512 a, Simd512 b) =>
+        sum._a = Vector512.FusedMultiplyAdd(a._a, b._a, sum._a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Max(Simd512 left, Simd512 right) =>
