@@ -70,8 +70,9 @@ public sealed unsafe class WorkerPoolTests
     public void A_failure_on_a_workers_thread_arrives()
     {
         using var pool = new WorkerPool(2);
-        int entered = 0;
-        Assert.Throws<ArithmeticException>(() => pool.Run(new FailOnWorker(&entered), 2));
+        int* entered = stackalloc int[1];
+        *entered = 0;
+        Assert.Throws<ArithmeticException>(() => pool.Run(new FailOnWorker(entered), 2));
     }
 
     [Fact]
