@@ -1,48 +1,168 @@
-// The operators of this group.
+// The row-wise operators: norms, element-wise arithmetic, and what decoding asks of logits.
 using Engine.Backends;
+using Engine.Cpu.Kernels;
+using Engine.Cpu.Simd;
 using Engine.Tensors;
 
 namespace Engine.Cpu;
 
 public sealed unsafe partial class CpuBackend
 {
-    /// <inheritdoc />
-    public Tensor Norm(in Tensor x, in NormWeights weights) =>
-        throw new NotSupportedException();
+    // Elements of a tile: about 2 µs of one thread, some times what it costs to hand a tile to another. Below two tiles the
+    // caller does all by itself.
+    private const int ElementsOfNorm = 16_384;
+    private const int ElementsOfArithmetic = 32_768;
+    private const int ElementsOfSoftmax = 4_096;
 
     /// <inheritdoc />
-    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights) =>
-        throw new NotSupportedException();
+    public Tensor Norm(in Tensor x, in NormWeights weights)
+    {
+        RowChecks.Floats(x, nameof(x));
+        RowChecks.Norm(weights, x.Columns);
+        Tensor y = Rent(x.Shape, DType.Float32);
+        var kernel = new LayerNorm(
+            Rows(x), Rows(y), Row<float>(weights.Gain, 0), Bias(weights), x.Columns, weights.Epsilon, weights.IsRms);
+        RunRows(kernel, x.Shape, ElementsOfNorm);
+        return y;
+    }
 
     /// <inheritdoc />
-    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum) =>
-        throw new NotSupportedException();
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights)
+    {
+        RowChecks.Pair(x, nameof(x), residual, nameof(residual));
+        RowChecks.Norm(weights, x.Columns);
+        Tensor y = Rent(x.Shape, DType.Float32);
+        RunAddNorm(x, residual, weights, y, y);
+        return y;
+    }
 
     /// <inheritdoc />
-    public Tensor Add(in Tensor x, in Tensor y) =>
-        throw new NotSupportedException();
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum)
+    {
+        RowChecks.Pair(x, nameof(x), residual, nameof(residual));
+        RowChecks.Norm(weights, x.Columns);
+        sum = Rent(x.Shape, DType.Float32);
+        Tensor y = Rent(x.Shape, DType.Float32);
+        RunAddNorm(x, residual, weights, sum, y);
+        return y;
+    }
 
     /// <inheritdoc />
-    public Tensor Multiply(in Tensor x, in Tensor y) =>
-        throw new NotSupportedException();
+    public Tensor Add(in Tensor x, in Tensor y) => RunElementwise<Addition>(x, y);
 
     /// <inheritdoc />
-    public void Suppress(in Tensor logits, in Tensor places) =>
-        throw new NotSupportedException();
+    public Tensor Multiply(in Tensor x, in Tensor y) => RunElementwise<Multiplication>(x, y);
 
     /// <inheritdoc />
-    public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties) =>
-        throw new NotSupportedException();
+    public void Suppress(in Tensor logits, in Tensor places)
+    {
+        RowChecks.Floats(logits, nameof(logits));
+        CheckPlaces(logits, places);
+        LogitEdits.Suppress(Rows(logits), Row<int>(places, 0), places.Stride, places.Rows);
+    }
 
     /// <inheritdoc />
-    public Tensor LogSoftmax(in Tensor logits) =>
-        throw new NotSupportedException();
+    public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties)
+    {
+        RowChecks.Floats(logits, nameof(logits));
+        CheckPlaces(logits, places);
+        RowChecks.Vector(penalties, DType.Float32, places.Rows, nameof(penalties));
+        float* values = Row<float>(penalties, 0);
+        for (int i = 0; i < places.Rows; i++)
+        {
+            if (!(values[i] > 0f))
+                throw new ArgumentException($"Penalty {i} is {values[i]}, expected greater than 0.", nameof(penalties));
+        }
+
+        LogitEdits.Penalize(Rows(logits), Row<int>(places, 0), places.Stride, values, places.Rows);
+    }
 
     /// <inheritdoc />
-    public Tensor TopK(in Tensor logits, int k, out Tensor tokens) =>
-        throw new NotSupportedException();
+    public Tensor LogSoftmax(in Tensor logits)
+    {
+        RowChecks.Floats(logits, nameof(logits));
+        Tensor y = Rent(logits.Shape, DType.Float32);
+        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns), logits.Shape, ElementsOfSoftmax);
+        return y;
+    }
 
     /// <inheritdoc />
-    public Tensor LogProbability(in Tensor logits, in Tensor tokens) =>
-        throw new NotSupportedException();
+    public Tensor TopK(in Tensor logits, int k, out Tensor tokens)
+    {
+        RowChecks.Floats(logits, nameof(logits));
+        if (k < 1 || k > logits.Columns)
+            throw new ArgumentException($"k is {k}, expected 1 to {logits.Columns}, the width of the logits.", nameof(k));
+        var shape = new Shape(logits.Rows, k);
+        Tensor values = Rent(shape, DType.Float32);
+        tokens = Rent(shape, DType.Int32);
+        int perWorker = Lanes.RoundUp(Kernels.TopK.Blocks(logits.Columns));   // whole cache lines for each worker
+        var scratch = (float*)_arena.Take((long)_pool.Threads * perWorker * sizeof(float));
+        var kernel = new TopK(Rows(logits), Rows(values), Row<int>(tokens, 0), logits.Columns, k, scratch, perWorker);
+        RunRows(kernel, logits.Shape, ElementsOfSoftmax);
+        return values;
+    }
+
+    /// <inheritdoc />
+    public Tensor LogProbability(in Tensor logits, in Tensor tokens)
+    {
+        RowChecks.Floats(logits, nameof(logits));
+        RowChecks.Vector(tokens, DType.Int32, logits.Rows, nameof(tokens));
+        int* ids = Row<int>(tokens, 0);
+        for (int row = 0; row < logits.Rows; row++)
+        {
+            if ((uint)ids[row] >= (uint)logits.Columns)
+            {
+                throw new ArgumentException(
+                    $"Token {row} is {ids[row]}, expected 0 to {logits.Columns - 1}.", nameof(tokens));
+            }
+        }
+
+        Tensor y = Rent(new Shape(logits.Rows, 1), DType.Float32);
+        RunRows(new LogProbability(Rows(logits), ids, Row<float>(y, 0), logits.Columns), logits.Shape, ElementsOfSoftmax);
+        return y;
+    }
+
+    private static FloatRows Rows(in Tensor tensor) => new(Row<float>(tensor, 0), tensor.Stride);
+
+    private static float* Bias(in NormWeights weights) => weights.Bias.IsNone ? null : Row<float>(weights.Bias, 0);
+
+    private static void CheckPlaces(in Tensor logits, in Tensor places)
+    {
+        if (places.IsNone || places.Type != DType.Int32 || places.Columns != 2)
+            throw new ArgumentException($"places is {places}, expected int32 [n, 2]: row, token.", nameof(places));
+        for (int i = 0; i < places.Rows; i++)
+        {
+            int* place = Row<int>(places, i);
+            if ((uint)place[0] >= (uint)logits.Rows || (uint)place[1] >= (uint)logits.Columns)
+            {
+                throw new ArgumentException(
+                    $"Place {i} is row {place[0]}, token {place[1]}, which is not in logits of {logits.Shape}.", nameof(places));
+            }
+        }
+    }
+
+    private void RunAddNorm(in Tensor x, in Tensor residual, in NormWeights weights, in Tensor sum, in Tensor y)
+    {
+        var kernel = new LayerNorm(
+            Rows(x), Rows(residual), Rows(sum), Rows(y), Row<float>(weights.Gain, 0), Bias(weights), x.Columns,
+            weights.Epsilon, weights.IsRms);
+        RunRows(kernel, x.Shape, ElementsOfNorm);
+    }
+
+    private Tensor RunElementwise<TBinary>(in Tensor x, in Tensor y) where TBinary : unmanaged, IBinary
+    {
+        RowChecks.Pair(x, nameof(x), y, nameof(y));
+        Tensor z = Rent(x.Shape, DType.Float32);
+        RunRows(new Elementwise<TBinary>(Rows(x), Rows(y), Rows(z), x.Columns), x.Shape, ElementsOfArithmetic);
+        return z;
+    }
+
+    // Kernels rely on it: no row and no column means no call.
+    private void RunRows<TKernel>(in TKernel kernel, Shape shape, int elementsOfTile) where TKernel : unmanaged, IRowKernel
+    {
+        if (shape.Count == 0) return;
+        int rowsPerTile = Math.Max(1, elementsOfTile / shape.Columns);
+        var job = new RowJob<TKernel>(kernel, _rung, shape.Rows, rowsPerTile);
+        _pool.Run(job, job.Tiles);
+    }
 }

@@ -4,7 +4,8 @@ using Engine.Cpu.Simd;
 
 namespace Engine.Cpu.Kernels;
 
-/// <summary>eˣ, within 2 ulp for results that are normal numbers; 0 below −87.33654, as softmax wants it.</summary>
+/// <summary>eˣ within 2 ulp from ln 2⁻¹²⁶ to ln 2¹²⁷; 0 below, as softmax wants it, and 2¹²⁷ above.</summary>
+/// <remarks>NaN gives 2⁻¹²⁶, not NaN: a kernel that must let it through adds x − x.</remarks>
 internal static class Exponential
 {
     // x = n ln 2 + r, |r| <= ln 2 / 2; eˣ = 2ⁿ eʳ. ln 2 in two parts: n times the upper is exact.

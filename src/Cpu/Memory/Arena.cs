@@ -46,7 +46,7 @@ internal sealed unsafe class Arena : IDisposable
         if (_chunks.Count > 1)
         {
             long total = Capacity;
-            Dispose();
+            Dispose();   // first: both at once may be more than there is
             _chunks.Add(((nint)NativeBuffer.Allocate(total, zeroed: false), total));
         }
 
@@ -59,5 +59,7 @@ internal sealed unsafe class Arena : IDisposable
     {
         foreach ((nint address, long bytes) in _chunks) NativeBuffer.Free((void*)address, bytes);
         _chunks.Clear();
+        _chunk = 0;
+        _used = 0;
     }
 }

@@ -1,6 +1,9 @@
 // One pool of threads for a backend: workers spin for the length of a step and sleep when idle. Threads take whole tiles;
 // nothing is summed across threads, so the number of threads never shows in the bits.
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace Engine.Cpu.Threading;
 
@@ -14,22 +17,26 @@ internal interface IJob
 }
 
 /// <summary>Runs the tiles of one job at a time on the calling thread and its workers.</summary>
+/// <remarks>
+/// A job is a round. The caller opens the round, takes tiles like everyone, closes the round when no tile is left, and then
+/// waits only for the workers that are inside. So a worker that is asleep, or that the system does not run just now, costs
+/// nothing; and nobody can reach the job, which lies on the caller's stack, after the caller has left.
+/// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
-    // About 50 µs: longer than the gap between two operators of a step, shorter than a scheduler's time slice.
-    private const int SpinsBeforeSleep = 2000;
+    private const long Open = 1L << 31;
+    private const long NextRound = 1L << 32;
+    private const long InsideMask = Open - 1;
 
     private readonly Thread[] _workers;
     private readonly SemaphoreSlim _wake = new(0);
+    private readonly long _ticksBeforeSleep;
     private delegate* managed<void*, int, int, void> _execute;
     private void* _job;
     private int _tiles;
-    private int _next;
-    private int _running;
-    private int _sleeping;
-    private int _round;
     private volatile bool _stopping;
     private Exception? _failure;
+    private Lines _lines;
 
     /// <summary>Starts the workers.</summary>
     /// <param name="threads">Threads that compute, the caller's included: at least 1.</param>
@@ -37,6 +44,10 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
+
+        // Longer than the gap between two operators of a step. Where there are fewer processors than threads, a thread that
+        // spins keeps one that has work from running, so nobody does.
+        _ticksBeforeSleep = threads <= Environment.ProcessorCount ? Stopwatch.Frequency / 10_000 : 0;   // 100 µs
         _workers = new Thread[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -49,7 +60,10 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Threads that compute, the caller's included.</summary>
     public int Threads { get; }
 
-    /// <summary>Runs all tiles and returns when all are done. An exception of a tile is thrown here.</summary>
+    /// <summary>
+    /// Runs all tiles and returns when all are done. The first exception of a tile is thrown here, when no thread is at work
+    /// any more; tiles that had not begun by then are left out.
+    /// </summary>
     public void Run<TJob>(in TJob job, int tiles) where TJob : unmanaged, IJob
     {
         TJob copy = job;
@@ -59,19 +73,25 @@ internal sealed unsafe class WorkerPool : IDisposable
             return;
         }
 
+        Debug.Assert((Volatile.Read(ref _lines.State) & Open) == 0, "A job runs already: the pool serves one caller at a time.");
         _execute = &Invoke<TJob>;
         _job = &copy;
         _tiles = tiles;
-        _next = 0;
         _failure = null;
-        Volatile.Write(ref _running, _workers.Length);
-        Interlocked.Increment(ref _round);                       // full fence: workers see the job before the round
-        int sleeping = Volatile.Read(ref _sleeping);
-        if (sleeping > 0) _wake.Release(sleeping);
-        TakeTiles(0);
-        var spinner = new SpinWait();
-        while (Volatile.Read(ref _running) != 0) spinner.SpinOnce(sleep1Threshold: -1);
-        if (_failure is { } failure) throw new InvalidOperationException("A tile failed: " + failure.Message, failure);
+        _lines.Next = 0;
+        Interlocked.Add(ref _lines.State, NextRound | Open);   // full fence: the job is seen before the round
+        try
+        {
+            Wake(tiles - 1);
+            TakeTiles(0);
+        }
+        finally
+        {
+            Interlocked.Add(ref _lines.State, -Open);
+            WaitForWorkers();
+        }
+
+        if (_failure is { } failure) ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>Stops the workers and waits for them.</summary>
@@ -79,7 +99,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         if (_stopping) return;
         _stopping = true;
-        _wake.Release(_workers.Length + 1);
+        Interlocked.MemoryBarrier();
+        Wake(int.MaxValue);
         foreach (Thread worker in _workers) worker.Join();
         _wake.Dispose();
     }
@@ -92,50 +113,105 @@ internal sealed unsafe class WorkerPool : IDisposable
         try
         {
             int tile;
-            while ((tile = Interlocked.Increment(ref _next) - 1) < _tiles) _execute(_job, tile, worker);
+            while ((tile = Interlocked.Increment(ref _lines.Next) - 1) < _tiles) _execute(_job, tile, worker);
         }
-        catch (Exception failure) when (worker != 0)
+#pragma warning disable CA1031 // Whatever a tile throws is thrown again on the caller's thread.
+        catch (Exception failure)
+#pragma warning restore CA1031
         {
             Interlocked.CompareExchange(ref _failure, failure, null);
+            Volatile.Write(ref _lines.Next, _tiles);
+        }
+    }
+
+    // Yields rather than sleeps: a sleep can be interrupted, and the stack must not unwind under the workers.
+    private void WaitForWorkers()
+    {
+        int spins = 0;
+        while ((Volatile.Read(ref _lines.State) & InsideMask) != 0)
+        {
+            if (++spins < 100) Thread.SpinWait(1);
+            else Thread.Yield();
         }
     }
 
     private void Work(int worker)
     {
         int seen = 0;
-        while (true)
+        while (Enter(ref seen))
         {
-            if (!WaitForRound(ref seen)) return;
             TakeTiles(worker);
-            Interlocked.Decrement(ref _running);
+            Interlocked.Decrement(ref _lines.State);
         }
     }
 
-    // A worker that decides to sleep says so first and looks once more, so that no round is missed. A permit too many only
-    // wakes a worker that then finds nothing and sleeps again.
-    private bool WaitForRound(ref int seen)
+    // Waits for an open round that this worker has not been in. False: the pool stops.
+    private bool Enter(ref int seen)
     {
-        int spins = 0;
+        long began = Stopwatch.GetTimestamp();
         while (true)
         {
-            int round = Volatile.Read(ref _round);
-            if (round != seen)
+            if (IsNews(seen))
             {
-                seen = round;
-                return true;
+                // One addition enters; if the round has closed meanwhile, one takes it back. The caller may see the worker
+                // inside for that moment, and waits it out.
+                long state = Interlocked.Increment(ref _lines.State);
+                if ((state & Open) != 0)
+                {
+                    seen = (int)(state >> 32);
+                    return true;
+                }
+
+                Interlocked.Decrement(ref _lines.State);
             }
 
             if (_stopping) return false;
-            if (++spins < SpinsBeforeSleep)
-            {
-                Thread.SpinWait(8);
-                continue;
-            }
-
-            Interlocked.Increment(ref _sleeping);
-            if (Volatile.Read(ref _round) == seen && !_stopping) _wake.Wait();
-            Interlocked.Decrement(ref _sleeping);
-            spins = 0;
+            for (int i = 0; i < 20 && !IsNews(seen); i++) Thread.SpinWait(1);
+            if (IsNews(seen) || Stopwatch.GetTimestamp() - began < _ticksBeforeSleep) continue;
+            Sleep(seen);
+            began = Stopwatch.GetTimestamp();
         }
+    }
+
+    private bool IsNews(int seen)
+    {
+        long state = Volatile.Read(ref _lines.State);
+        return (state & Open) != 0 && (int)(state >> 32) != seen;
+    }
+
+    // A worker says that it sleeps and then looks once more; a caller opens the round and then looks for sleepers: one of them
+    // sees the other. Whoever takes a worker off the count of sleepers owes it a permit, so none is ever left over.
+    private void Sleep(int seen)
+    {
+        Interlocked.Increment(ref _lines.Sleeping);
+        if ((IsNews(seen) || _stopping) && TakeSleepers(1) == 1) return;
+        _wake.Wait();
+    }
+
+    private void Wake(int most)
+    {
+        int count = TakeSleepers(most);
+        if (count > 0) _wake.Release(count);
+    }
+
+    private int TakeSleepers(int most)
+    {
+        while (true)
+        {
+            int sleeping = Volatile.Read(ref _lines.Sleeping);
+            int count = Math.Min(sleeping, most);
+            if (count == 0 || Interlocked.CompareExchange(ref _lines.Sleeping, sleeping - count, sleeping) == sleeping)
+                return count;
+        }
+    }
+
+    // A cache line for each number that many threads write, so that taking a tile does not disturb those who wait.
+    [StructLayout(LayoutKind.Explicit, Size = 320)]
+    private struct Lines
+    {
+        // Round in the upper half; whether it is open; how many workers are inside.
+        [FieldOffset(64)] public long State;
+        [FieldOffset(128)] public int Next;
+        [FieldOffset(192)] public int Sleeping;
     }
 }

@@ -1,0 +1,78 @@
+// Sums over a row as the numerics contract has them: written once, so that no kernel adds in another order.
+using System.Runtime.CompilerServices;
+using Engine.Cpu.Simd;
+
+namespace Engine.Cpu.Kernels;
+
+/// <summary>What an element adds to a sum.</summary>
+internal interface ITerm<TSimd> where TSimd : unmanaged, ISimd<TSimd>
+{
+    /// <summary>chain + f(x), lane by lane.</summary>
+    TSimd Add(TSimd chain, TSimd x);
+}
+
+/// <summary>Sums over a row.</summary>
+internal static unsafe class RowReduction
+{
+    /// <summary>Elements of one step of all chains.</summary>
+    public const int Step = 4 * Lanes.Count;
+
+    /// <summary>
+    /// Σ f(x). Column i goes to lane i mod 16 of chain (i / 16) mod 4, in ascending order; the chains are joined as
+    /// (c₀ + c₁) + (c₂ + c₃), their lanes by halves. Lanes beyond the last column add nothing.
+    /// </summary>
+    /// <remarks>Four chains: an addition takes 3 to 4 cycles, and one chain would wait for each.</remarks>
+    public static float Sum<TSimd, TTerm>(float* x, int columns, TTerm term)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd>
+    {
+        TSimd c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
+        nint i = 0;
+        for (; i <= columns - Step; i += Step)
+        {
+            c0 = term.Add(c0, TSimd.Load(x + i));
+            c1 = term.Add(c1, TSimd.Load(x + i + Lanes.Count));
+            c2 = term.Add(c2, TSimd.Load(x + i + (2 * Lanes.Count)));
+            c3 = term.Add(c3, TSimd.Load(x + i + (3 * Lanes.Count)));
+        }
+
+        int left = (int)(columns - i);
+        if (left > 0) c0 = AddFirst(c0, x + i, left, term);
+        if (left > Lanes.Count) c1 = AddFirst(c1, x + i + Lanes.Count, left - Lanes.Count, term);
+        if (left > 2 * Lanes.Count) c2 = AddFirst(c2, x + i + (2 * Lanes.Count), left - (2 * Lanes.Count), term);
+        if (left > 3 * Lanes.Count) c3 = AddFirst(c3, x + i + (3 * Lanes.Count), left - (3 * Lanes.Count), term);
+        return TSimd.Sum((c0 + c1) + (c2 + c3));
+    }
+
+    private static TSimd AddFirst<TSimd, TTerm>(TSimd chain, float* x, int count, TTerm term)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd>
+    {
+        if (count >= Lanes.Count) return term.Add(chain, TSimd.Load(x));
+        float* lanes = stackalloc float[2 * Lanes.Count];
+        TSimd.Store(chain, lanes);
+        TSimd.Store(term.Add(chain, Lanes.LoadFirst<TSimd>(x, count)), lanes + Lanes.Count);
+        for (int lane = 0; lane < count; lane++) lanes[lane] = lanes[Lanes.Count + lane];
+        return TSimd.Load(lanes);
+    }
+}
+
+/// <summary>Σ x.</summary>
+internal readonly struct ValueTerm<TSimd> : ITerm<TSimd> where TSimd : unmanaged, ISimd<TSimd>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TSimd Add(TSimd chain, TSimd x) => chain + x;
+}
+
+/// <summary>Σ (x − center)².</summary>
+internal readonly struct SquaredDistanceTerm<TSimd>(TSimd center) : ITerm<TSimd> where TSimd : unmanaged, ISimd<TSimd>
+{
+    private readonly TSimd _center = center;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TSimd Add(TSimd chain, TSimd x)
+    {
+        TSimd distance = x - _center;
+        return TSimd.Fma(distance, distance, chain);
+    }
+}

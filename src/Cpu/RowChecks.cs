@@ -1,0 +1,41 @@
+// The checks of the row-wise operators, in one wording: what was found, what was expected.
+using Engine.Backends;
+using Engine.Tensors;
+
+namespace Engine.Cpu;
+
+/// <summary>Checks of arguments; each throws <see cref="ArgumentException"/>.</summary>
+internal static class RowChecks
+{
+    /// <summary>A tensor of floats, of any shape.</summary>
+    public static void Floats(in Tensor tensor, string name)
+    {
+        if (tensor.IsNone || tensor.Type != DType.Float32)
+            throw new ArgumentException($"{name} is {tensor}, expected float32 [rows, columns].", name);
+    }
+
+    /// <summary>Two tensors of floats and of one shape.</summary>
+    public static void Pair(in Tensor x, string xName, in Tensor y, string yName)
+    {
+        Floats(x, xName);
+        Floats(y, yName);
+        if (y.Shape != x.Shape)
+            throw new ArgumentException($"{yName} is {y}, expected the shape of {xName}, {x.Shape}.", yName);
+    }
+
+    /// <summary>One row of a known width.</summary>
+    public static void Vector(in Tensor vector, DType type, int width, string name)
+    {
+        if (vector.IsNone || vector.Type != type || vector.Shape != new Shape(1, width))
+            throw new ArgumentException($"{name} is {vector}, expected {type.Word()} [1, {width}].", name);
+    }
+
+    /// <summary>Gain and bias of the width of the rows.</summary>
+    public static void Norm(in NormWeights weights, int width)
+    {
+        Vector(weights.Gain, DType.Float32, width, "weights.Gain");
+        if (!weights.Bias.IsNone) Vector(weights.Bias, DType.Float32, width, "weights.Bias");
+        if (!(weights.Epsilon >= 0f))
+            throw new ArgumentException($"weights.Epsilon is {weights.Epsilon}, expected at least 0.", nameof(weights));
+    }
+}

@@ -1,0 +1,112 @@
+// The polynomials against double precision, over the whole range that they serve, and rung against rung.
+using Engine.Cpu.Kernels;
+using Engine.Cpu.Simd;
+using Engine.Reference;
+using Xunit;
+
+namespace Cpu.Tests.Simd;
+
+public sealed unsafe class ExponentialTests
+{
+    private const float Lowest = -87.33654f, Highest = 88.02969f;
+
+    [Fact]
+    public void Exponentials_are_within_2_ulps()
+    {
+        float[] x = Sweep(stride: 251), y = Exponentials(Ladder.Best, x);
+        double worst = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            if (x[i] is < Lowest or > Highest) continue;
+            worst = Math.Max(worst, ErrorBound.Ulps(Math.Exp(x[i]), y[i]));
+        }
+
+        Assert.InRange(worst, 0, 2);
+    }
+
+    [Fact]
+    public void Below_the_range_is_zero_and_above_it_the_largest_value()
+    {
+        float[] x = Sweep(stride: 9973), y = Exponentials(Ladder.Best, x);
+        float largest = Exponentials(Ladder.Best, [Highest])[0];
+        Assert.True(float.IsFinite(largest));
+        for (int i = 0; i < x.Length; i++)
+        {
+            if (x[i] < Lowest) Assert.Equal(0f, y[i]);
+            if (x[i] > Highest) Assert.Equal(largest, y[i]);
+        }
+
+        Assert.Equal([0f, 0f, largest, 1f, 1f], Exponentials(
+            Ladder.Best, [float.NegativeInfinity, float.MinValue, float.PositiveInfinity, 0f, -0f]));
+    }
+
+    [Fact]
+    public void Every_rung_gives_the_same_bits()
+    {
+        float[] x = Sweep(stride: 20_011);
+        float[] expected = Exponentials(Rung.Portable, x);
+        Assert.Equal(Bits(expected), Bits(Exponentials(Rung.Avx2, x)));
+        Assert.Equal(Bits(expected), Bits(Exponentials(Rung.Avx512, x)));
+    }
+
+    [Fact]
+    public void Logarithms_are_rounded_all_but_correctly()
+    {
+        double worst = 0;
+        for (uint bits = 0x00800000; bits < 0x7F800000; bits += 2003) worst = Math.Max(worst, Error(bits));
+        for (uint bits = 0x3F000000; bits < 0x40000000; bits += 31) worst = Math.Max(worst, Error(bits));
+        for (uint bits = 0x3F7FF000; bits < 0x3F801000; bits++) worst = Math.Max(worst, Error(bits));
+        for (uint bits = 0x3F3504F3 - 1000; bits < 0x3F3504F3 + 1000; bits++) worst = Math.Max(worst, Error(bits));
+
+        // Half an ulp is the last rounding; the rest is the series (a millionth) and double precision.
+        Assert.InRange(worst, 0, 0.50001);
+        Assert.Equal(0f, Logarithm.Invoke(1f));
+
+        static double Error(uint bits)
+        {
+            float x = BitConverter.UInt32BitsToSingle(bits);
+            return x == 1f ? 0 : ErrorBound.Ulps(Math.Log(x), Logarithm.Invoke(x));
+        }
+    }
+
+    // Every so many of the floats of [-104, 89], and all that are near the places where the steps change.
+    private static float[] Sweep(uint stride)
+    {
+        List<float> all = [];
+        foreach (float end in new[] { -104f, 89f })
+        {
+            uint last = BitConverter.SingleToUInt32Bits(end), first = last & 0x80000000;
+            for (uint bits = first; bits <= last; bits += stride) all.Add(BitConverter.UInt32BitsToSingle(bits));
+        }
+
+        float[] seams = [Lowest, Highest, 0.34657359f, -0.34657359f, 1.0397208f, -1.0397208f, 1f, -1f, 87.68f, -86.99f];
+        foreach (float seam in seams)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(seam);
+            for (uint near = bits - 500; near < bits + 500; near++) all.Add(BitConverter.UInt32BitsToSingle(near));
+        }
+
+        return [.. all];
+    }
+
+    private static float[] Exponentials(Rung rung, float[] x)
+    {
+        var y = new float[x.Length];
+        fixed (float* px = x, py = y) Ladder.Run(rung, new Map(px, py, y.Length));
+        return y;
+    }
+
+    private static int[] Bits(float[] values) => Array.ConvertAll(values, BitConverter.SingleToInt32Bits);
+
+    private readonly struct Map(float* x, float* y, int count) : IKernel
+    {
+        public void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>
+        {
+            for (int i = 0; i < count; i += Lanes.Count)
+            {
+                int left = Math.Min(Lanes.Count, count - i);
+                Lanes.StoreFirst(Exponential.Invoke(Lanes.LoadFirst<TSimd>(x + i, left)), y + i, left);
+            }
+        }
+    }
+}
