@@ -11,7 +11,7 @@ Usage: ./build.ps1 [VERB]
 
   build              build everything (Release) and count the lines of each room
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
-  perf [FILTER...]   run the benchmarks whose names hold FILTER (all without one); words with a dash go to BenchmarkDotNet
+  perf [FILTER...]   run the benchmarks whose names hold FILTER, or all; words with a dash go to BenchmarkDotNet
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -87,7 +87,8 @@ function Test-All($runnerArguments) {
         $status = 1
     }
     elseif ($status -ne 0 -and $counts.failed -eq 0) {
-        [Console]::Error.WriteLine('build.ps1: the tests that ran passed, but a test project ended with an error (see above)')
+        $line = 'build.ps1: the tests that ran passed, but a test project ended with an error (see above)'
+        [Console]::Error.WriteLine($line)
     }
     Say "$($counts.succeeded) passed, $($counts.failed) failed, $($counts.skipped) skipped"
     exit $status

@@ -4,7 +4,7 @@ using Engine.Backends;
 namespace Engine.Cuda;
 
 /// <summary>Makes CUDA backends.</summary>
-/// <param name="find">Looks for driver, devices and libraries. Asked once: a driver does not come while a process runs.</param>
+/// <param name="find">Looks for driver and devices. Asked once: a driver does not come while a process runs.</param>
 internal sealed class CudaBackendProvider(Func<CudaInfo> find) : IBackendProvider
 {
     private readonly Lazy<CudaInfo> _info = new(find);

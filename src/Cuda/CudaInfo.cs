@@ -21,6 +21,6 @@ public sealed record CudaInfo
     /// <summary>What is missing, in one line without a full stop; null: driver, device and cuBLAS are there.</summary>
     public string? Missing { get; init; }
 
-    /// <summary>Looks for the driver, asks it for its devices, and looks for cuBLAS. Throws nothing if they are missing.</summary>
+    /// <summary>Looks for driver, devices and cuBLAS. What is missing is told, not thrown.</summary>
     public static CudaInfo Find() => CudaProbe.Find(CudaLibraries.OfThisSystem);
 }

@@ -7,7 +7,9 @@ namespace Cuda.Tests;
 
 public sealed class CudaBackendTests
 {
-    private static readonly CudaInfo NoDriver = new() { Missing = "libcuda.so.1 was not found: the NVIDIA driver is not installed" };
+    private const string Absent = "libcuda.so.1 was not found: the NVIDIA driver is not installed";
+
+    private static readonly CudaInfo NoDriver = new() { Missing = Absent };
 
     private static readonly CudaInfo Complete = new()
     {
@@ -22,8 +24,7 @@ public sealed class CudaBackendTests
     {
         var failure = Assert.Throws<BackendUnavailableException>(
             () => BackendSelector.Open("cuda", providers: [new CudaBackendProvider(() => NoDriver), new OtherProvider()]));
-        Assert.Equal(
-            "The backend 'cuda' cannot be used: libcuda.so.1 was not found: the NVIDIA driver is not installed.", failure.Message);
+        Assert.Equal($"The backend 'cuda' cannot be used: {Absent}.", failure.Message);
         Assert.Equal("cuda", failure.Backend);
     }
 
@@ -32,7 +33,7 @@ public sealed class CudaBackendTests
     {
         var failure = Assert.Throws<BackendUnavailableException>(
             () => new CudaBackendProvider(() => NoDriver).Create(new BackendOptions()));
-        Assert.Equal(NoDriver.Missing, failure.Reason);
+        Assert.Equal(Absent, failure.Reason);
     }
 
     [Fact]
@@ -49,9 +50,7 @@ public sealed class CudaBackendTests
         var chosen = Assert.Throws<ChosenException>(() => BackendSelector.Open(
             "auto", log: log.Add, providers: [new CudaBackendProvider(() => NoDriver), new OtherProvider()]));
         Assert.Equal("other", chosen.Message);
-        Assert.Equal(
-            ["backend auto: not cuda (libcuda.so.1 was not found: the NVIDIA driver is not installed)", "backend auto: other (always)"],
-            log);
+        Assert.Equal([$"backend auto: not cuda ({Absent})", "backend auto: other (always)"], log);
     }
 
     [Fact]
@@ -62,7 +61,8 @@ public sealed class CudaBackendTests
         Assert.False(provider.IsAvailable(out string reason));
         Assert.NotEmpty(reason);
         Assert.DoesNotContain('\n', reason);
-        Assert.Equal(reason, Assert.Throws<BackendUnavailableException>(() => provider.Create(new BackendOptions())).Reason);
+        var failure = Assert.Throws<BackendUnavailableException>(() => provider.Create(new BackendOptions()));
+        Assert.Equal(reason, failure.Reason);
     }
 
     [Fact]

@@ -19,7 +19,7 @@ internal sealed record CudaLibraries(IReadOnlyList<string> Driver, IReadOnlyList
         ["nvcuda.dll"],
         [new(13, "cublas64_13.dll", "cublasLt64_13.dll"), new(12, "cublas64_12.dll", "cublasLt64_12.dll")]);
 
-    // Never libcuda.so: development links and empty stubs carry that name. Under WSL the driver lies in a folder of its own.
+    // Never libcuda.so: development links and empty stubs carry that name. WSL has the driver in a folder of its own.
     private static CudaLibraries Linux => new(
         ["libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1"],
         [new(13, "libcublas.so.13", "libcublasLt.so.13"), new(12, "libcublas.so.12", "libcublasLt.so.12")]);

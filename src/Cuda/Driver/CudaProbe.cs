@@ -1,5 +1,5 @@
-// Finds out what of CUDA is there, in the order in which it is needed: library, driver, device, cuBLAS. The first thing that
-// is missing is the reason.
+// Finds out what of CUDA is there, in the order in which it is needed: library, driver, device, cuBLAS. The first thing
+// that is missing is the reason.
 using System.Runtime.InteropServices;
 
 namespace Engine.Cuda.Driver;
@@ -38,7 +38,7 @@ internal static class CudaProbe
         return info with { Devices = devices, CublasLibrary = library, Missing = missing };
     }
 
-    // The core is looked for first: without it cuBLAS does not load either, and its name would be the wrong one to tell.
+    // The core is looked for first: without it cuBLAS does not load either, and cuBLAS would be the wrong name to tell.
     private static string? FindCublas(IReadOnlyList<CublasNames> cublas, int newestMajor, out string? missing)
     {
         string tried = "";

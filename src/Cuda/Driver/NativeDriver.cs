@@ -1,12 +1,12 @@
-// The real driver. Its functions are looked up one by one: with [LibraryImport] a missing library would be an exception where
-// a reason is wanted, and one name would have to serve Linux, WSL and Windows.
+// The real driver. Its functions are looked up one by one: with [LibraryImport] a missing library would be an exception
+// where a reason is wanted, and one name would have to serve Linux, WSL and Windows.
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Engine.Cuda.Driver;
 
-/// <summary>The CUDA driver of this machine. It is never unloaded: it has threads of its own once it is started.</summary>
+/// <summary>The CUDA driver of this machine. It is never unloaded: once started it has threads of its own.</summary>
 internal sealed unsafe class NativeDriver : ICudaDriver
 {
     private const int ComputeCapabilityMajor = 75;
@@ -32,7 +32,8 @@ internal sealed unsafe class NativeDriver : ICudaDriver
         _deviceGet = (delegate* unmanaged<int*, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGet");
         _deviceGetName = (delegate* unmanaged<byte*, int, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGetName");
         _deviceTotalMem = (delegate* unmanaged<nuint*, int, int>)NativeLibrary.GetExport(handle, "cuDeviceTotalMem_v2");
-        _deviceGetAttribute = (delegate* unmanaged<int*, int, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGetAttribute");
+        _deviceGetAttribute =
+            (delegate* unmanaged<int*, int, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGetAttribute");
         _getErrorName = (delegate* unmanaged<int, byte**, int>)NativeLibrary.GetExport(handle, "cuGetErrorName");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)NativeLibrary.GetExport(handle, "cuGetErrorString");
     }
