@@ -22,8 +22,8 @@ public sealed class CudaBackendTests
     [Fact]
     public void Asked_for_by_name_it_fails_with_the_library_that_is_missing()
     {
-        var failure = Assert.Throws<BackendUnavailableException>(
-            () => BackendSelector.Open("cuda", providers: [new CudaBackendProvider(() => NoDriver), new OtherProvider()]));
+        var failure = Assert.Throws<BackendUnavailableException>(() => BackendSelector.Open(
+            "cuda", providers: [new CudaBackendProvider(() => NoDriver), new OtherProvider()]));
         Assert.Equal($"The backend 'cuda' cannot be used: {Absent}.", failure.Message);
         Assert.Equal("cuda", failure.Backend);
     }

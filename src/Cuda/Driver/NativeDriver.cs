@@ -19,7 +19,7 @@ internal sealed unsafe class NativeDriver : ICudaDriver
     private readonly delegate* unmanaged<int*, int, int> _deviceGet;
     private readonly delegate* unmanaged<byte*, int, int, int> _deviceGetName;
     private readonly delegate* unmanaged<nuint*, int, int> _deviceTotalMem;
-    private readonly delegate* unmanaged<int*, int, int, int> _deviceGetAttribute;
+    private readonly delegate* unmanaged<int*, int, int, int> _getAttribute;
     private readonly delegate* unmanaged<int, byte**, int> _getErrorName;
     private readonly delegate* unmanaged<int, byte**, int> _getErrorString;
 
@@ -32,8 +32,8 @@ internal sealed unsafe class NativeDriver : ICudaDriver
         _deviceGet = (delegate* unmanaged<int*, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGet");
         _deviceGetName = (delegate* unmanaged<byte*, int, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGetName");
         _deviceTotalMem = (delegate* unmanaged<nuint*, int, int>)NativeLibrary.GetExport(handle, "cuDeviceTotalMem_v2");
-        _deviceGetAttribute =
-            (delegate* unmanaged<int*, int, int, int>)NativeLibrary.GetExport(handle, "cuDeviceGetAttribute");
+        nint getAttribute = NativeLibrary.GetExport(handle, "cuDeviceGetAttribute");
+        _getAttribute = (delegate* unmanaged<int*, int, int, int>)getAttribute;
         _getErrorName = (delegate* unmanaged<int, byte**, int>)NativeLibrary.GetExport(handle, "cuGetErrorName");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)NativeLibrary.GetExport(handle, "cuGetErrorString");
     }
@@ -41,11 +41,13 @@ internal sealed unsafe class NativeDriver : ICudaDriver
     public string Library { get; }
 
     /// <summary>Loads the first library that is there.</summary>
-    /// <param name="names">Names or paths to try, in order.</param>
+    /// <param name="names">Names or paths, in order.</param>
     /// <param name="driver">The driver, not yet started.</param>
     /// <param name="missing">What is missing, if it is not there.</param>
     public static bool TryOpen(
-        IReadOnlyList<string> names, [NotNullWhen(true)] out NativeDriver? driver, [NotNullWhen(false)] out string? missing)
+        IReadOnlyList<string> names,
+        [NotNullWhen(true)] out NativeDriver? driver,
+        [NotNullWhen(false)] out string? missing)
     {
         driver = null;
         foreach (string name in names)
@@ -89,8 +91,8 @@ internal sealed unsafe class NativeDriver : ICudaDriver
         nuint memory = 0;
         int error = _deviceGet(&handle, number);
         if (error == 0) error = _deviceGetName(name, NameBytes, handle);
-        if (error == 0) error = _deviceGetAttribute(&major, ComputeCapabilityMajor, handle);
-        if (error == 0) error = _deviceGetAttribute(&minor, ComputeCapabilityMinor, handle);
+        if (error == 0) error = _getAttribute(&major, ComputeCapabilityMajor, handle);
+        if (error == 0) error = _getAttribute(&minor, ComputeCapabilityMinor, handle);
         if (error == 0) error = _deviceTotalMem(&memory, handle);
         device = error == 0
             ? new CudaDevice(number, Text(name), new Version(major, minor), checked((long)memory))
