@@ -10,7 +10,7 @@ Usage: ./build.sh [VERB]
 
   build              build everything (Release) and count the lines of each room
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
-  perf [FILTER...]   run the benchmarks whose names hold FILTER (all without one); words with a dash go to BenchmarkDotNet
+  perf [FILTER...]   run the benchmarks whose names hold FILTER, or all; words with a dash go to BenchmarkDotNet
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -25,12 +25,12 @@ fail() {
 }
 
 need_sdk() {
-    local wanted
+    local wanted later
     wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
-    command -v dotnet >/dev/null ||
-        fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $wanted or a later ${wanted%.*} (https://dot.net/download)."
+    later="$wanted or a later ${wanted%.*} (https://dot.net/download)"
+    command -v dotnet >/dev/null || fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $later."
     dotnet --version >/dev/null 2>&1 ||
-        fail "the .NET SDK is too old or too new: wanted $wanted or a later ${wanted%.*} (https://dot.net/download), found $(
+        fail "the .NET SDK is too old or too new: wanted $later, found $(
             dotnet --list-sdks | cut -d' ' -f1 | paste -sd ' ' | grep . || echo none)."
 }
 

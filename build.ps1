@@ -1,0 +1,140 @@
+# Builds, tests, measures and packs. build.sh is its twin for bash: same verbs, same output.
+# Runs in Windows PowerShell 5.1 and in PowerShell 7.
+$ErrorActionPreference = 'Stop'
+Set-Location $PSScriptRoot
+$env:DOTNET_NOLOGO = '1'
+$env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
+$env:DOTNET_CLI_UI_LANGUAGE = 'en'
+
+$usage = @'
+Usage: ./build.ps1 [VERB]
+
+  build              build everything (Release) and count the lines of each room
+  test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
+  perf [FILTER...]   run the benchmarks whose names hold FILTER, or all; words with a dash go to BenchmarkDotNet
+  pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
+  clean              remove what the other verbs made
+  help               this text
+
+Without a verb: build and test.
+'@
+
+function Say($line) { [Console]::Out.WriteLine($line) }
+
+function Fail($message, $code = 1) {
+    [Console]::Error.WriteLine("build.ps1: $message")
+    exit $code
+}
+
+function Need-Sdk {
+    $settings = [IO.File]::ReadAllText([IO.Path]::Combine($PSScriptRoot, 'global.json'))
+    $wanted = [regex]::Match($settings, '"version":\s*"([^"]*)"').Groups[1].Value
+    $later = "$wanted or a later " + $wanted.Substring(0, $wanted.LastIndexOf('.')) + ' (https://dot.net/download)'
+    if (-not (Get-Command dotnet -ErrorAction SilentlyContinue)) {
+        Fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $later."
+    }
+    $ErrorActionPreference = 'Continue'   # Windows PowerShell makes an error of a native program's standard error
+    & dotnet --version 2>&1 | Out-Null
+    if ($LASTEXITCODE -ne 0) {
+        $found = (& dotnet --list-sdks | ForEach-Object { $_.Split(' ')[0] }) -join ' '
+        if (-not $found) { $found = 'none' }
+        Fail "the .NET SDK is too old or too new: wanted $later, found $found."
+    }
+}
+
+# Runs a program whose failure ends the script.
+function Must {
+    $program, $rest = $args
+    & $program @rest | ForEach-Object { Say $_ }
+    if ($LASTEXITCODE -ne 0) { exit 1 }
+}
+
+function Count-Lines {
+    $line = 'lines of C#:'
+    $rooms = @([IO.Directory]::GetDirectories([IO.Path]::Combine($PSScriptRoot, 'src')) | ForEach-Object { $_ })
+    [Array]::Sort($rooms, [StringComparer]::Ordinal)
+    $rooms += [IO.Path]::Combine($PSScriptRoot, 'tests')
+    $rooms += [IO.Path]::Combine($PSScriptRoot, 'perf')
+    foreach ($room in $rooms) {
+        $count = 0
+        foreach ($file in [IO.Directory]::GetFiles($room, '*.cs', 'AllDirectories')) {
+            $count += [IO.File]::ReadAllLines($file).Length
+        }
+        $line += " $([IO.Path]::GetFileName($room)) $count"
+    }
+    Say $line
+}
+
+function Build {
+    Need-Sdk
+    Must dotnet build Engine.sln -c Release -v quiet
+    Count-Lines
+}
+
+# Closes with the line "N passed, N failed, N skipped", summed over all test projects.
+function Test-All($runnerArguments) {
+    Build
+    $counts = @{ succeeded = 0; failed = 0; skipped = 0 }
+    # 8: a project in which no test ran, which is so when a filter leaves none there.
+    & dotnet test --solution Engine.sln -c Release --no-build --ignore-exit-code 8 @runnerArguments | ForEach-Object {
+        Say $_
+        if ($_ -match '^ *(succeeded|failed|skipped): *([0-9]+)\s*$') { $counts[$Matches[1]] = [int]$Matches[2] }
+    }
+    $status = [Math]::Min($LASTEXITCODE, 1)
+    if ($LASTEXITCODE -lt 0) { $status = 1 }   # a crash on Windows
+    if ($counts.succeeded + $counts.failed + $counts.skipped -eq 0) {
+        [Console]::Error.WriteLine('build.ps1: no test ran')
+        $status = 1
+    }
+    elseif ($status -ne 0 -and $counts.failed -eq 0) {
+        $line = 'build.ps1: the tests that ran passed, but a test project ended with an error (see above)'
+        [Console]::Error.WriteLine($line)
+    }
+    Say "$($counts.succeeded) passed, $($counts.failed) failed, $($counts.skipped) skipped"
+    exit $status
+}
+
+function Run-Perf($words) {
+    Need-Sdk
+    $filters = @()
+    $options = @()
+    foreach ($word in $words) {
+        if ($options.Count -gt 0 -or $word.StartsWith('-')) { $options += $word } else { $filters += "*$word*" }
+    }
+    if ($filters.Count -eq 0) { $filters = @('*') }
+    Must dotnet run -c Release --project perf -- --filter @filters @options
+}
+
+function Pack {
+    Need-Sdk
+    foreach ($project in 'Engine', 'Cpu', 'Cuda', 'Cli') {
+        Must dotnet pack "src/$project/$project.csproj" -c Release -v quiet -o artifacts/packages
+    }
+    foreach ($package in [IO.Directory]::GetFiles([IO.Path]::Combine($PSScriptRoot, 'artifacts', 'packages'))) {
+        Say ([IO.Path]::GetFileName($package))
+    }
+}
+
+function Clean {
+    foreach ($folder in 'artifacts', 'BenchmarkDotNet.Artifacts') {
+        $path = [IO.Path]::Combine($PSScriptRoot, $folder)
+        if ([IO.Directory]::Exists($path)) { [IO.Directory]::Delete($path, $true) }
+    }
+}
+
+$verb, $rest = $args
+$rest = @($rest | Where-Object { $null -ne $_ })
+switch ($verb) {
+    { -not $_ } { Test-All @(); break }
+    'build' { Build; break }
+    'test' { Test-All $rest; break }
+    'perf' { Run-Perf $rest; break }
+    'pack' { Pack; break }
+    'clean' { Clean; break }
+    { $_ -in 'help', '-h', '--help' } { Say $usage; break }
+    default {
+        [Console]::Error.WriteLine("build.ps1: unknown verb '$verb'")
+        [Console]::Error.WriteLine($usage)
+        exit 2
+    }
+}

@@ -1,0 +1,109 @@
+// What this machine can do at most, measured when it is first asked: the roof under which every figure stands.
+using System.Globalization;
+using System.Text;
+using Engine.Cpu.Simd;
+
+namespace Engine.Perf;
+
+/// <summary>Peaks of the machine that runs this.</summary>
+internal sealed class Machine
+{
+    // From a set that lies in the first-level cache of every processor to one that lies in no cache.
+    private static readonly long[] WorkingSets = [16 << 10, 256 << 10, 4 << 20, 256 << 20];
+
+    private readonly Dictionary<(string What, int Threads), double> _measured = [];
+
+    public static Machine This { get; } = new();
+
+    /// <summary>Fused multiply-adds a second, times two, on the rung that the CPU backend uses.</summary>
+    public double FloatPeak(int threads) => FloatPeak(Ladder.Best, threads);
+
+    /// <summary>Multiply-adds of small integers a second, times two, by the widest instruction that .NET offers here.</summary>
+    public double IntegerPeak(int threads) => Measured("integer", threads, static () => Peaks.Integer());
+
+    /// <summary>Bytes a second that can be read from the nearest level that holds so many bytes.</summary>
+    /// <param name="bytes">Bytes that all threads read together.</param>
+    /// <param name="threads">Threads that read, each its part.</param>
+    public double Bandwidth(double bytes, int threads)
+    {
+        long set = Array.Find(WorkingSets, size => bytes / threads <= size);
+        if (set == 0) set = WorkingSets[^1];
+        return Measured($"read {set}", threads, () => Peaks.Read(set / sizeof(float)));
+    }
+
+    /// <summary>All peaks, a line each.</summary>
+    public string Describe()
+    {
+        int all = Environment.ProcessorCount;
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"machine: {ProcessorName()}, {all} processors, {Ladder.Best}");
+        foreach (Rung rung in Enum.GetValues<Rung>())
+        {
+            if (rung > Ladder.Best) continue;
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"  {rung,-8} {FloatPeak(rung, 1) / 1e9,8:F1} GFLOP/s on 1 thread, {FloatPeak(rung, all) / 1e9,8:F1} on {all}");
+        }
+
+        text.AppendLine(CultureInfo.InvariantCulture,
+            $"  integers {IntegerPeak(1) / 1e9,8:F1} Gop/s   on 1 thread, {IntegerPeak(all) / 1e9,8:F1} on {all}");
+        foreach (long set in WorkingSets)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture,
+                $"  read     {Bandwidth(set, 1) / 1e9,8:F1} GB/s    on 1 thread, {Bandwidth((double)set * all, all) / 1e9,8:F1} on {all}, {set >> 10} KiB each");
+        }
+
+        return text.ToString();
+    }
+
+    private double FloatPeak(Rung rung, int threads) => Measured($"float {rung}", threads, rung switch
+    {
+        Rung.Avx512 => static () => Peaks.Float<Peaks.Fma512>(),
+        Rung.Avx2 => static () => Peaks.Float<Peaks.Fma256>(),
+        _ => static () => Peaks.Float<Peaks.Fma128>(),
+    });
+
+    // The best of many short slices: what the machine can do, not what it did while somebody else used it.
+    private double Measured(string what, int threads, Func<double> slice)
+    {
+        if (_measured.TryGetValue((what, threads), out double best)) return best;
+        var rates = new double[threads];
+        using var barrier = new Barrier(threads, _ =>
+        {
+            best = Math.Max(best, rates.Sum());
+        });
+        void Work(int thread)
+        {
+            for (int i = 0; i < 24; i++)
+            {
+                barrier.SignalAndWait();
+                rates[thread] = slice();
+            }
+
+            barrier.SignalAndWait();
+        }
+
+        var workers = new Thread[threads - 1];
+        for (int i = 0; i < workers.Length; i++)
+        {
+            int thread = i + 1;
+            workers[i] = new Thread(() => Work(thread));
+            workers[i].Start();
+        }
+
+        Work(0);
+        foreach (Thread worker in workers) worker.Join();
+        return _measured[(what, threads)] = best;
+    }
+
+    private static string ProcessorName()
+    {
+        const string Linux = "/proc/cpuinfo";
+        if (File.Exists(Linux))
+        {
+            string? line = File.ReadLines(Linux).FirstOrDefault(static line => line.StartsWith("model name", StringComparison.Ordinal));
+            if (line is not null) return line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
+        }
+
+        return Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown processor";
+    }
+}

@@ -1,0 +1,35 @@
+// How everything is measured: in this process, so that nothing is built again, and briefly: all of it in under ten minutes.
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Diagnosers;
+using BenchmarkDotNet.Exporters;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Reports;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
+
+namespace Engine.Perf;
+
+internal sealed class PerfConfig : ManualConfig
+{
+    public PerfConfig()
+    {
+        // 50 ms: some hundred calls of a kernel. The warm-up is long enough for the second tier of the JIT.
+        AddJob(Job.Default
+            .WithToolchain(InProcessEmitToolchain.Instance)
+            .WithIterationTime(TimeInterval.FromMilliseconds(50))
+            .WithWarmupCount(4)
+            .WithIterationCount(6)
+            .WithUnrollFactor(1));
+        AddLogger(new BriefLogger());
+        AddExporter(MarkdownExporter.GitHub);
+        AddDiagnoser(MemoryDiagnoser.Default);
+        AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics);
+        AddColumn(StatisticColumn.Mean, StatisticColumn.StdDev, BaselineRatioColumn.RatioMean);
+        AddColumn(new RateColumn(), new ShareColumn(), new TokensColumn());
+        HideColumns("Gen0", "Gen1", "Gen2");
+        WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
+        WithOptions(ConfigOptions.JoinSummary | ConfigOptions.DisableLogFile);
+        WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40));
+    }
+}

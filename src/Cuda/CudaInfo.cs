@@ -1,0 +1,26 @@
+// What of CUDA this machine has, and what is missing: for `engine info`, and for the reason that the provider gives.
+using Engine.Cuda.Driver;
+
+namespace Engine.Cuda;
+
+/// <summary>What of CUDA was found.</summary>
+public sealed record CudaInfo
+{
+    /// <summary>The driver's library that was loaded, as in <c>libcuda.so.1</c>; null: none was found.</summary>
+    public string? DriverLibrary { get; init; }
+
+    /// <summary>The newest CUDA version that the driver serves; null: there is no driver that answers.</summary>
+    public Version? DriverVersion { get; init; }
+
+    /// <summary>The GPUs that the driver shows to this process.</summary>
+    public IReadOnlyList<CudaDevice> Devices { get; init; } = [];
+
+    /// <summary>The cuBLAS library that would be used, as in <c>libcublas.so.13</c>; null: none was found.</summary>
+    public string? CublasLibrary { get; init; }
+
+    /// <summary>What is missing, in one line without a full stop; null: driver, device and cuBLAS are there.</summary>
+    public string? Missing { get; init; }
+
+    /// <summary>Looks for driver, devices and cuBLAS. What is missing is told, not thrown.</summary>
+    public static CudaInfo Find() => CudaProbe.Find(CudaLibraries.OfThisSystem);
+}

@@ -1,0 +1,73 @@
+// Finds out what of CUDA is there, in the order in which it is needed: library, driver, device, cuBLAS. The first thing
+// that is missing is the reason.
+using System.Runtime.InteropServices;
+
+namespace Engine.Cuda.Driver;
+
+/// <summary>Looks for CUDA.</summary>
+internal static class CudaProbe
+{
+    /// <summary>Looks for the driver, its devices and cuBLAS.</summary>
+    public static CudaInfo Find(CudaLibraries libraries) =>
+        NativeDriver.TryOpen(libraries.Driver, out NativeDriver? driver, out string? missing)
+            ? Ask(driver, libraries.Cublas)
+            : new CudaInfo { Missing = missing };
+
+    /// <summary>Asks a driver for its devices and looks for cuBLAS.</summary>
+    public static CudaInfo Ask(ICudaDriver driver, IReadOnlyList<CublasNames> cublas)
+    {
+        var info = new CudaInfo { DriverLibrary = driver.Library };
+        int error = driver.Initialize();
+        if (error != 0) return info with { Missing = Failed(driver, "cuInit", error) };
+        error = driver.GetVersion(out int version);
+        if (error != 0) return info with { Missing = Failed(driver, "cuDriverGetVersion", error) };
+        info = info with { DriverVersion = new Version(version / 1000, version % 1000 / 10) };
+        error = driver.GetDeviceCount(out int count);
+        if (error != 0) return info with { Missing = Failed(driver, "cuDeviceGetCount", error) };
+        if (count == 0) return info with { Missing = $"{driver.Library} was found, but it shows no CUDA device" };
+
+        var devices = new List<CudaDevice>(count);
+        for (int number = 0; number < count; number++)
+        {
+            error = driver.GetDevice(number, out CudaDevice device);
+            if (error != 0) return info with { Missing = Failed(driver, $"the description of device {number}", error) };
+            devices.Add(device);
+        }
+
+        string? library = FindCublas(cublas, info.DriverVersion.Major, out string? missing);
+        return info with { Devices = devices, CublasLibrary = library, Missing = missing };
+    }
+
+    // The core is looked for first: without it cuBLAS does not load either, and cuBLAS would be the wrong name to tell.
+    private static string? FindCublas(IReadOnlyList<CublasNames> cublas, int newestMajor, out string? missing)
+    {
+        string tried = "";
+        foreach (CublasNames names in cublas)
+        {
+            if (names.Major > newestMajor) continue;
+            string? absent = !IsThere(names.BlasLt) ? names.BlasLt : !IsThere(names.Blas) ? names.Blas : null;
+            if (absent is null)
+            {
+                missing = null;
+                return names.Blas;
+            }
+
+            tried += tried.Length == 0 ? absent : $" and {absent}";
+        }
+
+        missing = tried.Length == 0
+            ? $"the driver serves CUDA {newestMajor}, and the engine knows cuBLAS from CUDA {cublas[^1].Major} on"
+            : $"cuBLAS is not installed: {tried} not found";
+        return null;
+    }
+
+    private static bool IsThere(string library)
+    {
+        if (!NativeLibrary.TryLoad(library, out nint handle)) return false;
+        NativeLibrary.Free(handle);
+        return true;
+    }
+
+    private static string Failed(ICudaDriver driver, string call, int error) =>
+        $"{driver.Library} was found, but {call} fails with {driver.Describe(error)}";
+}
