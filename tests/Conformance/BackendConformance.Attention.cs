@@ -10,7 +10,7 @@ public abstract partial class BackendConformance
 {
     // Heads, width of a head's queries and keys, width of its values.
     private static readonly (int Heads, int HeadDim, int ValueDim)[] HeadShapes =
-        [(1, 1, 1), (2, 5, 3), (3, 4, 4), (1, 16, 33), (2, 64, 64), (1, 80, 80), (5, 17, 16)];
+        [(1, 1, 1), (2, 5, 3), (3, 4, 4), (1, 16, 33), (2, 64, 64), (1, 80, 80), (3, 17, 16)];
 
     // Queries and keys of each sentence: none, one, empty sentences at all places, one less and one more than blocks of keys.
     private static readonly (int[] Queries, int[] Keys)[] Batches =
@@ -60,10 +60,7 @@ public abstract partial class BackendConformance
         {
             var spec = new AttentionSpec(heads, 1 / MathF.Sqrt(headDim), AttentionMask.Window(left, right));
             foreach ((int[] queries, int[] keys) in Batches)
-            {
-                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: false, view: false);
-                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: false, view: true);
-            }
+                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: false, view: (headDim + queries.Length) % 2 == 0);
         }
     }
 
@@ -74,7 +71,7 @@ public abstract partial class BackendConformance
         {
             var spec = new AttentionSpec(heads, 1f, AttentionMask.Window(left, right));
             foreach ((int[] queries, int[] keys) in Batches)
-                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: true, view: queries.Length != 1);
+                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: true, view: (headDim + queries.Length) % 2 == 1);
         }
     }
 

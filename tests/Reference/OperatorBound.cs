@@ -210,10 +210,13 @@ public static class OperatorBound
         double largest = 0;
         foreach (double v in value) largest = Math.Max(largest, Math.Abs(v));
         int valueDim = sums.Length / spec.Heads;
-        for (int i = 0; i < sums.Length; i++)
+        for (int head = 0; head < spec.Heads; head++)
         {
-            (double error, int seen) = WeightError(query, key, score, i / valueDim, position, spec);
-            sums[i] = seen == 0 ? 0 : (2.02 * (error + ErrorBound.Gamma(seen + 3)) * sums[i]) + (ErrorBound.Underflow * (1 + (seen * largest)));
+            (double error, int seen) = WeightError(query, key, score, head, position, spec);
+            double relative = 2.02 * (error + ErrorBound.Gamma(seen + 3));
+            double underflow = seen == 0 ? 0 : ErrorBound.Underflow * (1 + (seen * largest));
+            for (int i = head * valueDim; i < (head + 1) * valueDim && i < sums.Length; i++)
+                sums[i] = (relative * sums[i]) + underflow;
         }
 
         return sums;
