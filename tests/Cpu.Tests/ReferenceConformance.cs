@@ -1,0 +1,11 @@
+// The reference passes its own suite: shows that the suite runs, and that the bounds are not below the rounding of a read.
+using Engine.Backends;
+using Engine.Conformance;
+using Engine.Reference;
+
+namespace Engine.Cpu.Tests;
+
+public sealed class ReferenceConformance : BackendConformance
+{
+    protected override IBackend Create() => new ReferenceBackend();
+}
