@@ -1,0 +1,94 @@
+// Keeps many sentences in the air and their answers in order: a window of bounded size slides over the input, so that input
+// of any length runs in flat memory, and an answer is written out before anything is waited for.
+using System.Threading.Channels;
+
+namespace Engine.Cli;
+
+/// <summary>Runs items side by side and writes their answers in order.</summary>
+internal static class OrderedWindow
+{
+    /// <summary>Reads, starts and writes until the items end.</summary>
+    /// <param name="items">Read on a thread of its own, since a read may wait for a person to type.</param>
+    /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
+    /// <param name="write">Writes the answer of an item, whose task is complete; called in order, never twice at once.</param>
+    /// <param name="flush">Called before every wait, and at the end.</param>
+    /// <param name="capacity">The most items that are started and not yet written.</param>
+    /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
+    /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
+    public static async Task RunAsync<TItem, TAnswer>(
+        IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start, Action<TItem, Task<TAnswer>> write,
+        Action flush, int capacity, CancellationToken cancellation)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var slots = new SemaphoreSlim(capacity);
+        var window = Channel.CreateUnbounded<(TItem Item, Task<TAnswer> Answer)>(
+            new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        CancellationToken stopped = stop.Token;   // taken here: the thread may outlive the source
+
+        void Read()
+        {
+            try
+            {
+                foreach (TItem item in items)
+                {
+                    slots.Wait(stopped);
+                    window.Writer.TryWrite((item, Start(start, item, stopped)));
+                }
+
+                window.Writer.Complete();
+            }
+            catch (Exception e)
+            {
+                window.Writer.Complete(e);
+            }
+        }
+
+        // A background thread: where the work ends while a read waits, the process ends too.
+        new Thread(Read) { IsBackground = true, Name = "input" }.Start();
+        try
+        {
+            while (true)
+            {
+                if (!window.Reader.TryRead(out (TItem Item, Task<TAnswer> Answer) next))
+                {
+                    flush();
+                    if (!await window.Reader.WaitToReadAsync(cancellation)) break;
+                    continue;
+                }
+
+                if (!next.Answer.IsCompleted)
+                {
+                    flush();
+                    await ((Task)next.Answer).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+
+                if (!next.Answer.IsCompletedSuccessfully) cancellation.ThrowIfCancellationRequested();
+                write(next.Item, next.Answer);
+                slots.Release();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            flush();
+            throw;
+        }
+        finally
+        {
+            await stop.CancelAsync();
+        }
+    }
+
+    private static Task<TAnswer> Start<TItem, TAnswer>(
+        Func<TItem, CancellationToken, Task<TAnswer>> start, TItem item, CancellationToken cancellation)
+    {
+        try
+        {
+            return start(item, cancellation);
+        }
+        catch (Exception e)
+        {
+            return Task.FromException<TAnswer>(e);
+        }
+    }
+}
