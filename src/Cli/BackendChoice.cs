@@ -17,7 +17,7 @@ internal static class BackendChoice
     public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaStandIn.Provider, CpuBackend.Provider];
 
     /// <summary>The words that may be said.</summary>
-    public static string[] Words => [BackendSelector.Auto, .. Providers.Select(provider => provider.Word)];
+    public static string[] Words => [BackendSelector.Auto, .. Providers.Select(provider => provider.Word).Order(StringComparer.Ordinal)];
 
     /// <summary>The word that holds here.</summary>
     /// <param name="shell">Variables, and the directories where the file may lie.</param>

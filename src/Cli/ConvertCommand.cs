@@ -25,14 +25,20 @@ internal sealed class ConvertCommand
 
     private Command Create()
     {
-        var command = new Command("convert", "Writes a model in the engine's own format.") { _input, _output, _weights, _tokenizer };
+        var command = new Command("convert", "Writes a model in the engine's own format.")
+        {
+            _input, _output, _weights, _tokenizer,
+        };
+        _input.Validators.Add(Flags.RefuseOptions);
+        _output.Validators.Add(Flags.RefuseOptions);
         command.SetAction(parsed => Run(parsed));
         return command;
     }
 
     private int Run(ParseResult parsed)
     {
-        string input = _shell.FullPath(parsed.GetRequiredValue(_input)), output = _shell.FullPath(parsed.GetRequiredValue(_output));
+        string input = _shell.FullPath(parsed.GetRequiredValue(_input));
+        string output = _shell.FullPath(parsed.GetRequiredValue(_output));
         if (Path.TrimEndingDirectorySeparator(input) == Path.TrimEndingDirectorySeparator(output))
             throw new UsageException($"{output} is both input and output.");
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;

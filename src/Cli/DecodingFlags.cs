@@ -25,7 +25,8 @@ internal sealed class DecodingFlags
         "--repetition-penalty", x => x > 0, "a number above 0", Standard.RepetitionPenalty,
         "Makes tokens that were already generated less likely; 1: not.");
     private readonly Option<int> _noRepeatNgramSize = Flags.Integer(
-        "--no-repeat-ngram-size", 0, int.MaxValue, Standard.NoRepeatNgramSize, "No n-gram of this size comes twice; 0: no such rule.");
+        "--no-repeat-ngram-size", 0, int.MaxValue, Standard.NoRepeatNgramSize,
+        "No n-gram of this size comes twice; 0: no such rule.");
     private readonly Option<bool> _disableUnknown = Flags.Switch("--disable-unk", "The unknown token is never generated.");
     private readonly Option<string[]> _suppressSequences = new("--suppress-sequence")
     {
@@ -44,7 +45,8 @@ internal sealed class DecodingFlags
 
     private readonly Option<bool> _returnEndToken = Flags.Switch("--return-end-token", "The end token is part of the result.");
     private readonly Option<int> _maxInputLength = Flags.Integer(
-        "--max-input-length", 0, int.MaxValue, Standard.MaxInputLength, "Longer sources are cut to this many tokens; 0: not cut.");
+        "--max-input-length", 0, int.MaxValue, Standard.MaxInputLength,
+        "Longer sources are cut to this many tokens; 0: not cut.");
     private readonly Option<int> _maxDecodingLength = Flags.Integer(
         "--max-decoding-length", 1, int.MaxValue, Standard.MaxDecodingLength, "The most tokens of a hypothesis.");
     private readonly Option<int> _minDecodingLength = Flags.Integer(
@@ -136,7 +138,7 @@ internal sealed class DecodingFlags
 
         // Samples and alternatives may outnumber the beam; otherwise as many hypotheses as are returned must be kept.
         bool widen = IsImplicit(parsed, _beam) && IsImplicit(parsed, _samplingTopK) && !options.ReturnAlternatives;
-        return widen && options.NumHypotheses > options.BeamSize ? options with { BeamSize = options.NumHypotheses } : options;
+        return widen ? options with { BeamSize = Math.Max(options.BeamSize, options.NumHypotheses) } : options;
     }
 
     /// <summary>Tokens that the translation begins with; null: none are given.</summary>

@@ -28,7 +28,8 @@ internal static partial class Failure
     /// <summary>One line for an exception.</summary>
     public static string Describe(Exception exception) => exception switch
     {
-        ArgumentException { ParamName: { } name } e => OneLine(e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
+        ArgumentException { ParamName: { } name } =>
+            OneLine(exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
         Formats.ModelFormatException or Backends.BackendUnavailableException or SequenceTooLongException or ArgumentException
             or IOException or UnauthorizedAccessException or InvalidDataException or UsageException or NotSupportedException =>
             OneLine(exception.Message),

@@ -14,6 +14,8 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
 {
     public const string Standard = "-";
 
+    private const int BytesOfOnePlace = 1 << 14;   // longer than sentences are
+
     private readonly IReadOnlyList<string> _files = files.Count == 0 ? [Standard] : files;
 
     /// <summary>Bytes of all inputs; null where one has no length, such as a pipe.</summary>
@@ -33,6 +35,9 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
             return total;
         }
     }
+
+    /// <summary>Places of the window for so many bytes, so that very long lines are not all in memory at once.</summary>
+    public static int Weight(long bytes) => (int)Math.Min(1 + (bytes / BytesOfOnePlace), int.MaxValue);
 
     /// <summary>Whether a path is one of the files.</summary>
     public bool Contains(string path) => _files.Any(file => file != Standard && shell.FullPath(file) == path);

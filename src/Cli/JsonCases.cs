@@ -1,7 +1,6 @@
 // Sentences as JSON, a line each or the elements of arrays, each with its own options under the names that CTranslate2 has.
 // Items are cut apart here by brackets and quotes, so that a broken one spoils no other and memory holds one at a time.
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -170,7 +169,8 @@ internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, I
         {
             using var document = JsonDocument.Parse(bytes);
             JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object) throw new FormatException($"the item is {Kind(root)}, expected an object");
+            if (root.ValueKind != JsonValueKind.Object)
+                throw new FormatException($"the item is {Kind(root)}, expected an object");
             if (root.TryGetProperty("id", out JsonElement value)) id = OnOneLine(value);
             return Parse(root) with { Id = id, Bytes = length };
         }
@@ -285,10 +285,14 @@ internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, I
     }
 
     private static int Integer(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value) ? value : throw Wrong(element, name, "an integer");
+        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value)
+            ? value
+            : throw Wrong(element, name, "an integer");
 
     private static long Long(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out long value) ? value : throw Wrong(element, name, "an integer");
+        element.ValueKind == JsonValueKind.Number && element.TryGetInt64(out long value)
+            ? value
+            : throw Wrong(element, name, "an integer");
 
     private static float Number(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Number && element.TryGetSingle(out float value) && float.IsFinite(value)
@@ -305,7 +309,7 @@ internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, I
     private static FormatException Wrong(JsonElement element, string name, string expected)
     {
         string found = element.ValueKind == JsonValueKind.Number ? element.GetRawText() : Kind(element);
-        return new FormatException(string.Create(CultureInfo.InvariantCulture, $"options.{name} is {found}, expected {expected}"));
+        return new FormatException($"options.{name} is {found}, expected {expected}");
     }
 
     // Lists and objects may hold line breaks; anything else goes back as it came, such as 1e400.

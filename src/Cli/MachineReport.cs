@@ -19,7 +19,8 @@ internal static class MachineReport
     {
         yield return ("engine", typeof(MachineReport).Assembly.GetName().Version?.ToString(3) ?? Unknown);
         yield return ("runtime", RuntimeInformation.FrameworkDescription);
-        yield return ("system", $"{RuntimeInformation.OSDescription.Trim()}, {RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}");
+        string architecture = RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant();
+        yield return ("system", $"{RuntimeInformation.OSDescription.Trim()}, {architecture}");
         yield return ("processor", ProcessorName());
         yield return ("processors", $"{Environment.ProcessorCount} for this process, {Cores()}");
         yield return ("caches", Caches());
@@ -64,7 +65,9 @@ internal static class MachineReport
     {
         if (!Avx2.IsSupported || !Fma.IsSupported) return "no AVX2 and FMA here";
         if (!Avx512F.IsSupported) return "AVX2 and FMA are here, AVX-512 is not";
-        return Vector512.IsHardwareAccelerated ? "AVX-512 is here" : "AVX-512 is here, but the runtime avoids 512-bit vectors on it";
+        return Vector512.IsHardwareAccelerated
+            ? "AVX-512 is here"
+            : "AVX-512 is here, but the runtime avoids 512-bit vectors on it";
     }
 
     private static string Auto()
@@ -81,7 +84,8 @@ internal static class MachineReport
 
     private static string ProcessorName()
     {
-        string? name = ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal));
+        string? name = Array.Find(
+            ReadLines("/proc/cpuinfo"), line => line.StartsWith("model name", StringComparison.Ordinal));
         return name?.Split(':', 2)[^1].Trim() ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? Unknown;
     }
 
@@ -91,7 +95,8 @@ internal static class MachineReport
         foreach (string cpu in Directories(LinuxCpus, "cpu*"))
         {
             string topology = Path.Combine(cpu, "topology");
-            if (Read(Path.Combine(topology, "core_id")) is { } core) cores.Add($"{Read(Path.Combine(topology, "physical_package_id"))}/{core}");
+            string? package = Read(Path.Combine(topology, "physical_package_id"));
+            if (Read(Path.Combine(topology, "core_id")) is { } core) cores.Add($"{package}/{core}");
         }
 
         return cores.Count == 0 ? $"cores {Unknown}" : $"{cores.Count} {(cores.Count == 1 ? "core" : "cores")} in the machine";
@@ -103,7 +108,8 @@ internal static class MachineReport
         var caches = new List<string>();
         foreach (string cache in Directories(Path.Combine(LinuxCpus, "cpu0", "cache"), "index*"))
         {
-            if (Read(Path.Combine(cache, "level")) is not { } level || Read(Path.Combine(cache, "size")) is not { } size) continue;
+            if (Read(Path.Combine(cache, "level")) is not { } level) continue;
+            if (Read(Path.Combine(cache, "size")) is not { } size) continue;
             string kind = Read(Path.Combine(cache, "type")) switch { "Data" => "d", "Instruction" => "i", _ => "" };
             string shared = Read(Path.Combine(cache, "shared_cpu_list")) is { } list && list.AsSpan().ContainsAny(',', '-')
                 ? $" shared by {list}"

@@ -13,12 +13,14 @@ internal sealed class ModelFlags
     public Option<string?> Model { get; } = new("--model")
     {
         HelpName = "DIR",
-        Description = $"Directory of the model. [default: {ModelLocator.VariableName}, else the one in '{ModelLocator.FolderName}']",
+        Description =
+            $"Directory of the model. [default: {ModelLocator.VariableName}, else the one in '{ModelLocator.FolderName}']",
     };
 
     public Option<string?> Backend { get; } = Flags.Word(
         "--backend", BackendChoice.Words,
-        $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in {BackendChoice.FileName}, else auto]");
+        $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
+            + $"{BackendChoice.FileName}, else auto]");
 
     public Option<int> Threads { get; } = Flags.Integer(
         "--threads", 0, 1024, new BackendOptions().Threads, "Threads to compute with; 0: one for each processor.");
@@ -126,6 +128,20 @@ internal static class Flags
 
     /// <summary>Yes, if it is said.</summary>
     public static Option<bool> Switch(string name, string description) => new(name) { Description = description };
+
+    /// <summary>A mistyped option is no file name; a file of such a name is given as <c>./--name</c>.</summary>
+    public static void RefuseOptions(ArgumentResult result)
+    {
+        Token? option = result.Tokens.FirstOrDefault(token => token.Value is ['-', _, ..]);
+        if (option is not null) result.AddError($"'{option.Value}' is no option of this command.");
+    }
+
+    /// <summary>A file that the answers go to.</summary>
+    public static Option<string?> Output() => new("--output")
+    {
+        HelpName = "FILE",
+        Description = "Where to write. [default: standard output]",
+    };
 
     /// <summary>Reports a value that cannot be.</summary>
     public static T? Wrong<T>(ArgumentResult result, string name, string expected)

@@ -34,31 +34,18 @@ internal static class ModelLocator
         return null;
     }
 
-    // A folder `models` may hold anything, such as source code; a model is a folder with a file of weights.
+    // A folder `models` may hold anything, such as source code; a model is a folder with a description.
     private static string? FirstModel(string folder)
     {
         try
         {
             return Directory.Exists(folder)
-                ? Directory.EnumerateDirectories(folder).Where(HoldsWeights).Order(StringComparer.Ordinal).FirstOrDefault()
+                ? Directory.EnumerateDirectories(folder).Where(directory => File.Exists(Path.Combine(directory, "config.json"))).Order(StringComparer.Ordinal).FirstOrDefault()
                 : null;
         }
         catch (UnauthorizedAccessException)
         {
             return null;
-        }
-    }
-
-    private static bool HoldsWeights(string directory)
-    {
-        try
-        {
-            return Directory.EnumerateFiles(directory).Any(
-                file => Path.GetExtension(file) is ".bin" or ".safetensors" or ".npz");
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return false;
         }
     }
 

@@ -16,7 +16,8 @@ internal static class ModelReport
 
         // Weights that are shared stand under several names and are one.
         HostTensor[] weights = [.. data.Tensors.Values.Distinct(ReferenceEqualityComparer.Instance).Cast<HostTensor>()];
-        IEnumerable<string> types = weights.GroupBy(weight => weight.Type).OrderByDescending(group => group.Sum(weight => weight.Bytes))
+        IEnumerable<string> types = weights.GroupBy(weight => weight.Type)
+            .OrderByDescending(group => group.Sum(weight => weight.Bytes))
             .Select(group => $"{group.Key.Word()} {MachineReport.Bytes(group.Sum(weight => weight.Bytes))}");
         yield return ("model", path);
         yield return ("format", data.Format);
@@ -26,7 +27,8 @@ internal static class ModelReport
         yield return ("vocabularies", $"{config.SourceVocabulary:N0} source tokens, {config.TargetVocabulary:N0} target tokens");
         yield return ("tokenizer", data.Tokenizer);
         yield return ("parameters", $"{weights.Sum(weight => weight.Shape.Count):N0}");
-        yield return ("memory", $"{MachineReport.Bytes(weights.Sum(weight => weight.Bytes))} of weights as they are: {string.Join(", ", types)}");
+        string bytes = MachineReport.Bytes(weights.Sum(weight => weight.Bytes));
+        yield return ("memory", $"{bytes} of weights as they are: {string.Join(", ", types)}");
     }
 
     private static string Stack(StackConfig stack)
@@ -35,10 +37,13 @@ internal static class ModelReport
         string kind = attention.Kind == AttentionKind.Additive ? ", additive attention" : "";
         string window = attention.WindowLeft is null && attention.WindowRight is null
             ? ""
-            : $", window {attention.WindowLeft?.ToString("N0") ?? "all"} left, {attention.WindowRight?.ToString("N0") ?? "all"} right";
-        string feedForward = $"feed-forward {stack.HiddenDim:N0}, {stack.Activation.ToString().ToLowerInvariant()}{(stack.Gated ? ", gated" : "")}";
+            : $", window {Positions(attention.WindowLeft)} left, {Positions(attention.WindowRight)} right";
+        string activation = stack.Activation.ToString().ToLowerInvariant();
+        string feedForward = $"feed-forward {stack.HiddenDim:N0}, {activation}{(stack.Gated ? ", gated" : "")}";
         string norm = $"{(stack.RmsNorm ? "RMS norm" : "layer norm")} {(stack.PreNorm ? "before" : "after")} each block";
-        return $"{stack.Layers:N0} layers, {attention.Heads:N0} heads of {attention.HeadDim:N0}{kind}{window}, {feedForward}, {norm}, "
-            + $"positions {stack.Positions.Kind.ToString().ToLowerInvariant()}";
+        return $"{stack.Layers:N0} layers, {attention.Heads:N0} heads of {attention.HeadDim:N0}{kind}{window}, "
+            + $"{feedForward}, {norm}, positions {stack.Positions.Kind.ToString().ToLowerInvariant()}";
     }
+
+    private static string Positions(int? count) => count is { } positions ? $"{positions:N0}" : "all";
 }

@@ -12,17 +12,18 @@ internal static class OrderedWindow
     /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
     /// <param name="write">Writes the answer of an item, whose task is complete; called in order, never twice at once.</param>
     /// <param name="flush">Called before every wait, and at the end.</param>
-    /// <param name="capacity">The most items that are started and not yet written.</param>
+    /// <param name="weigh">How many places of the window an item takes, at least 1; more than there are counts as all.</param>
+    /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
     /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static async Task RunAsync<TItem, TAnswer>(
         IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start, Action<TItem, Task<TAnswer>> write,
-        Action flush, int capacity, CancellationToken cancellation)
+        Action flush, Func<TItem, int> weigh, int capacity, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var slots = new SemaphoreSlim(capacity);
-        var window = Channel.CreateUnbounded<(TItem Item, Task<TAnswer> Answer)>(
+        var places = new SemaphoreSlim(capacity);
+        var window = Channel.CreateUnbounded<Entry<TItem, TAnswer>>(
             new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
         CancellationToken stopped = stop.Token;   // taken here: the thread may outlive the source
 
@@ -32,8 +33,9 @@ internal static class OrderedWindow
             {
                 foreach (TItem item in items)
                 {
-                    slots.Wait(stopped);
-                    window.Writer.TryWrite((item, Start(start, item, stopped)));
+                    int weight = Math.Clamp(weigh(item), 1, capacity);
+                    for (int i = 0; i < weight; i++) places.Wait(stopped);
+                    window.Writer.TryWrite(new Entry<TItem, TAnswer>(item, weight, Start(start, item, stopped)));
                 }
 
                 window.Writer.Complete();
@@ -50,7 +52,7 @@ internal static class OrderedWindow
         {
             while (true)
             {
-                if (!window.Reader.TryRead(out (TItem Item, Task<TAnswer> Answer) next))
+                if (!window.Reader.TryRead(out Entry<TItem, TAnswer> next))
                 {
                     flush();
                     if (!await window.Reader.WaitToReadAsync(cancellation)) break;
@@ -65,7 +67,7 @@ internal static class OrderedWindow
 
                 if (!next.Answer.IsCompletedSuccessfully) cancellation.ThrowIfCancellationRequested();
                 write(next.Item, next.Answer);
-                slots.Release();
+                places.Release(next.Weight);
             }
         }
         catch (OperationCanceledException)
@@ -91,4 +93,6 @@ internal static class OrderedWindow
             return Task.FromException<TAnswer>(e);
         }
     }
+
+    private readonly record struct Entry<TItem, TAnswer>(TItem Item, int Weight, Task<TAnswer> Answer);
 }

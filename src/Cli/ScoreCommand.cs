@@ -21,8 +21,10 @@ internal sealed class ScoreCommand
         Description = $"File of their translations, one a line; '{Inputs.Standard}': standard input.",
     };
 
-    private readonly Option<string?> _output = new("--output") { HelpName = "FILE", Description = "Where to write. [default: standard output]" };
-    private readonly Option<bool> _json = Flags.Switch("--json", "Writes a JSON object for each pair, with the score of each token.");
+    private readonly Option<string?> _output = Flags.Output();
+    private readonly Option<bool> _json = Flags.Switch(
+        "--json", "Writes a JSON object for each pair, with the score of each token.");
+
     private readonly Option<int> _maxInputLength = Flags.Integer(
         "--max-input-length", 0, int.MaxValue, new DecodingOptions().MaxInputLength,
         "Longer sources and targets are cut to this many tokens; 0: not cut.");
@@ -39,6 +41,8 @@ internal sealed class ScoreCommand
         {
             _source, _target, _output, _json, _maxInputLength,
         };
+        _source.Validators.Add(Flags.RefuseOptions);
+        _target.Validators.Add(Flags.RefuseOptions);
         _model.AddTo(command);
         command.SetAction(RunAsync);
         return command;
@@ -91,7 +95,9 @@ internal sealed class ScoreCommand
             }
 
             IEnumerable<Pair> pairs = Pairs(new Inputs(_shell, [source]).Lines(), new Inputs(_shell, [target]).Lines());
-            await OrderedWindow.RunAsync(pairs, Start, Write, answers.Flush, BatchesInFlight * settings.BatchSize, cancellation);
+            await OrderedWindow.RunAsync(
+                pairs, Start, Write, answers.Flush, pair => Inputs.Weight(pair.Source.Bytes + pair.Target.Bytes),
+                BatchesInFlight * settings.BatchSize, cancellation);
         });
         return failures == 0 ? ExitCode.Success : ExitCode.Failed;
     }
@@ -103,9 +109,9 @@ internal sealed class ScoreCommand
         while (true)
         {
             bool hasSource = source.MoveNext(), hasTarget = target.MoveNext();
-            if (hasSource && !hasTarget) throw new InvalidDataException($"{source.Current.Place} has no line of TARGET beside it.");
-            if (hasTarget && !hasSource) throw new InvalidDataException($"{target.Current.Place} has no line of SOURCE beside it.");
-            if (!hasSource) yield break;
+            if (!hasSource && !hasTarget) yield break;
+            if (!hasTarget) throw new InvalidDataException($"{source.Current.Place} has no line of TARGET beside it.");
+            if (!hasSource) throw new InvalidDataException($"{target.Current.Place} has no line of SOURCE beside it.");
             yield return new Pair(source.Current, target.Current);
         }
     }

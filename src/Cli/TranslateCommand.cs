@@ -23,7 +23,7 @@ internal sealed class TranslateCommand
         Description = $"Files to translate; '{Inputs.Standard}' or none: standard input.",
     };
 
-    private readonly Option<string?> _output = new("--output") { HelpName = "FILE", Description = "Where to write. [default: standard output]" };
+    private readonly Option<string?> _output = Flags.Output();
     private readonly Option<bool> _json = Flags.Switch("--json", "Writes a JSON object for each line.");
     private readonly Option<bool> _jsonLines = Flags.Switch(
         "--jsonl", "Reads JSON too, an object a line or lists of objects, each with its own options, and answers likewise.");
@@ -37,7 +37,11 @@ internal sealed class TranslateCommand
 
     private Command Create()
     {
-        var command = new Command("translate", "Translates text, line by line.") { _files, _output, _json, _jsonLines, _scores };
+        var command = new Command("translate", "Translates text, line by line.")
+        {
+            _files, _output, _json, _jsonLines, _scores,
+        };
+        _files.Validators.Add(Flags.RefuseOptions);
         _model.AddTo(command);
         _decoding.AddTo(command);
         command.Validators.Add(result =>
@@ -77,20 +81,16 @@ internal sealed class TranslateCommand
             }
             else
             {
-                var run = new LineRun(translation, options, prefix, answers, progress) { Json = json, Scores = parsed.GetValue(_scores) };
+                var run = new LineRun(translation, options, prefix, answers, progress)
+                {
+                    Json = json,
+                    Scores = parsed.GetValue(_scores),
+                };
                 failures = await run.RunAsync(inputs, capacity, cancellation);
             }
         });
         return failures == 0 ? ExitCode.Success : ExitCode.Failed;
     }
-
-    /// <summary>
-    /// The tokens that count. What the translator would cut away is not kept: the window may hold hundreds of sentences.
-    /// </summary>
-    private static IReadOnlyList<string> Cut(IReadOnlyList<string> tokens, DecodingOptions options) =>
-        options.MaxInputLength > 0 && tokens.Count > options.MaxInputLength
-            ? [.. tokens.Take(options.MaxInputLength)]
-            : tokens;
 
     // Text in; text or JSON out.
     private sealed class LineRun(
@@ -104,7 +104,8 @@ internal sealed class TranslateCommand
 
         public async Task<long> RunAsync(Inputs inputs, int capacity, CancellationToken cancellation)
         {
-            await OrderedWindow.RunAsync(inputs.Lines(), Start, Write, answers.Flush, capacity, cancellation);
+            await OrderedWindow.RunAsync(
+                inputs.Lines(), Start, Write, answers.Flush, line => Inputs.Weight(line.Bytes), capacity, cancellation);
             return _failures;
         }
 
@@ -114,16 +115,19 @@ internal sealed class TranslateCommand
             return source.Count == 0
                 ? Nothing
                 : translation.TranslateAsync(
-                    new TranslationRequest(Cut(source, options)) { TargetPrefix = prefix, Options = options }, cancellation);
+                    new TranslationRequest(source) { TargetPrefix = prefix, Options = options }, cancellation);
         }
 
         private void Write(TextLine line, Task<TranslationResult> answer)
         {
             if (answer.Exception?.InnerException is SequenceTooLongException tooLong) WriteFailure(line, tooLong);
-            else if (Json) answers.Line(json => JsonAnswers.Line(json, line.Text, answer.GetAwaiter().GetResult(), translation.Tokenizer));
+            else if (Json) WriteJson(line, answer.GetAwaiter().GetResult());
             else WriteText(answer.GetAwaiter().GetResult());
             progress.Advance(line.Bytes);
         }
+
+        private void WriteJson(TextLine line, TranslationResult result) =>
+            answers.Line(json => JsonAnswers.Line(json, line.Text, result, translation.Tokenizer));
 
         // Every line gives as many lines as hypotheses are asked for, so that line n of the output is found by its number.
         private void WriteText(TranslationResult result)
@@ -158,7 +162,8 @@ internal sealed class TranslateCommand
         public async Task<long> RunAsync(Inputs inputs, int capacity, CancellationToken cancellation)
         {
             IEnumerable<JsonCase> all = inputs.Open().SelectMany(cases.Read);
-            await OrderedWindow.RunAsync(all, StartAsync, Write, answers.Flush, capacity, cancellation);
+            await OrderedWindow.RunAsync(
+                all, StartAsync, Write, answers.Flush, question => Inputs.Weight(question.Bytes), capacity, cancellation);
             if (_failures > 0) progress.Say($"{_failures:N0} of {_cases:N0} items failed; their answers say why.");
             return _failures;
         }
@@ -166,16 +171,20 @@ internal sealed class TranslateCommand
         private async Task<Answer> StartAsync(JsonCase question, CancellationToken cancellation)
         {
             if (question.Error is not null) return default;
-            IReadOnlyList<string> source = Cut(question.Source, question.Options);
             if (question.IsScore)
             {
-                var request = new ScoreRequest(source, question.Target) { MaxInputLength = question.Options.MaxInputLength };
+                var request = new ScoreRequest(question.Source, question.Target) { MaxInputLength = question.Options.MaxInputLength };
                 return new Answer(null, await translation.ScoreAsync(request, cancellation));
             }
 
             return new Answer(
                 await translation.TranslateAsync(
-                    new TranslationRequest(source) { TargetPrefix = question.TargetPrefix, Options = question.Options }, cancellation),
+                    new TranslationRequest(question.Source)
+                    {
+                        TargetPrefix = question.TargetPrefix,
+                        Options = question.Options,
+                    },
+                    cancellation),
                 null);
         }
 
@@ -183,7 +192,8 @@ internal sealed class TranslateCommand
         {
             _cases++;
             string? error = question.Error;
-            if (answer.Exception?.InnerException is { } exception && Failure.IsOfOneLine(exception)) error = Failure.Describe(exception);
+            if (answer.Exception?.InnerException is { } exception && Failure.IsOfOneLine(exception))
+                error = Failure.Describe(exception);
             if (error is not null)
             {
                 _failures++;
