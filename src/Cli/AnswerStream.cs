@@ -12,7 +12,10 @@ internal sealed class AnswerStream : IDisposable
     private const int FlushBytes = 1 << 16;
 
     // Only what JSON itself asks for is escaped, so that text stays readable. The output is no HTML.
-    private static readonly JsonWriterOptions JsonOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions JsonOptions = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     private readonly Stream _stream;
     private readonly string _name;

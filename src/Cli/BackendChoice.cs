@@ -17,7 +17,8 @@ internal static class BackendChoice
     public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaStandIn.Provider, CpuBackend.Provider];
 
     /// <summary>The words that may be said.</summary>
-    public static string[] Words => [BackendSelector.Auto, .. Providers.Select(provider => provider.Word).Order(StringComparer.Ordinal)];
+    public static string[] Words =>
+        [BackendSelector.Auto, .. Providers.Select(provider => provider.Word).Order(StringComparer.Ordinal)];
 
     /// <summary>The word that holds here.</summary>
     /// <param name="shell">Variables, and the directories where the file may lie.</param>
@@ -50,14 +51,19 @@ internal static class BackendChoice
     private static string Check(string word, string origin)
     {
         if (Words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
-        throw new ArgumentException($"{origin} is '{word}', expected {string.Join(" or ", Words.Select(w => $"'{w}'"))}.");
+        string expected = string.Join(" or ", Words.Select(known => $"'{known}'"));
+        throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
     }
 
-    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is the same
-    // as "Backend" inside "Engine".
+    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is the
+    // same as "Backend" inside "Engine".
     private static string? ReadWord(string file)
     {
-        var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+        var options = new JsonDocumentOptions
+        {
+            CommentHandling = JsonCommentHandling.Skip,
+            AllowTrailingCommas = true,
+        };
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(file), options);
@@ -90,6 +96,7 @@ internal static class BackendChoice
     {
         JsonValueKind.String => element.GetString(),
         JsonValueKind.Null => null,
-        _ => throw new InvalidDataException($"{file}: {Section}:{Key} is {JsonCases.Kind(element)}, expected a string."),
+        _ => throw new InvalidDataException(
+            $"{file}: {Section}:{Key} is {JsonCases.Kind(element)}, expected a string."),
     };
 }

@@ -47,7 +47,7 @@ internal sealed class ConvertCommand
         return ExitCode.Success;
     }
 
-    private static ModelData WithTokenizer(ModelData data, string? tokenizer) => tokenizer is null ? data : new ModelData
+    private static ModelData WithTokenizer(ModelData data, string? tokenizer) => new()
     {
         Path = data.Path,
         Format = data.Format,
@@ -56,7 +56,7 @@ internal sealed class ConvertCommand
         SourceVocabulary = data.SourceVocabulary,
         TargetVocabulary = data.TargetVocabulary,
         Tokens = data.Tokens,
-        Tokenizer = tokenizer,
+        Tokenizer = tokenizer ?? data.Tokenizer,
         Rounding = data.Rounding,
     };
 }

@@ -12,7 +12,7 @@ internal sealed class DecodingFlags
 
     private readonly Option<int> _beam = Flags.Integer(
         "--beam", 1, int.MaxValue, Standard.BeamSize,
-        "Hypotheses kept at each step; 1: greedy search. Where it is not said, at least as many as are to be returned.");
+        "Hypotheses kept at each step; 1: greedy search. If not said, at least as many as are returned.");
     private readonly Option<float> _patience = Flags.Number(
         "--patience", x => x > 0, "a number above 0", Standard.Patience,
         "The search of a sentence ends when beam · patience hypotheses are finished.");
@@ -20,14 +20,16 @@ internal sealed class DecodingFlags
         "--length-penalty", _ => true, "a number", Standard.LengthPenalty,
         "A score is the sum of log-probabilities / length^penalty; 0: the plain sum.");
     private readonly Option<float> _coveragePenalty = Flags.Number(
-        "--coverage-penalty", _ => true, "a number", Standard.CoveragePenalty, "Weight of the coverage penalty; 0: none.");
+        "--coverage-penalty", _ => true, "a number", Standard.CoveragePenalty,
+        "Weight of the coverage penalty; 0: none.");
     private readonly Option<float> _repetitionPenalty = Flags.Number(
         "--repetition-penalty", x => x > 0, "a number above 0", Standard.RepetitionPenalty,
         "Makes tokens that were already generated less likely; 1: not.");
     private readonly Option<int> _noRepeatNgramSize = Flags.Integer(
         "--no-repeat-ngram-size", 0, int.MaxValue, Standard.NoRepeatNgramSize,
         "No n-gram of this size comes twice; 0: no such rule.");
-    private readonly Option<bool> _disableUnknown = Flags.Switch("--disable-unk", "The unknown token is never generated.");
+    private readonly Option<bool> _disableUnknown = Flags.Switch(
+        "--disable-unk", "The unknown token is never generated.");
     private readonly Option<string[]> _suppressSequences = new("--suppress-sequence")
     {
         HelpName = "TEXT",
@@ -43,7 +45,8 @@ internal sealed class DecodingFlags
         Description = "Ends a hypothesis, instead of the model's end token; may be given more than once.",
     };
 
-    private readonly Option<bool> _returnEndToken = Flags.Switch("--return-end-token", "The end token is part of the result.");
+    private readonly Option<bool> _returnEndToken = Flags.Switch(
+        "--return-end-token", "The end token is part of the result.");
     private readonly Option<int> _maxInputLength = Flags.Integer(
         "--max-input-length", 0, int.MaxValue, Standard.MaxInputLength,
         "Longer sources are cut to this many tokens; 0: not cut.");
@@ -93,14 +96,15 @@ internal sealed class DecodingFlags
     public void AddTo(Command command)
     {
         _numHypotheses.Aliases.Add("--num-hypotheses");
-        foreach (Option option in (Option[])[
+        Option[] options =
+        [
             _beam, _numHypotheses, _patience, _lengthPenalty, _coveragePenalty, _repetitionPenalty, _noRepeatNgramSize,
-            _disableUnknown, _suppressSequences, _targetPrefix, _prefixBiasBeta, _endTokens, _returnEndToken, _maxInputLength,
-            _maxDecodingLength, _minDecodingLength, _samplingTopK, _samplingTopP, _samplingTemperature, _seed, _returnAttention,
-            _returnTokenScores, _returnAlternatives, _minAlternativeExpansionProbability, _replaceUnknowns])
-        {
-            command.Add(option);
-        }
+            _disableUnknown, _suppressSequences, _targetPrefix, _prefixBiasBeta, _endTokens, _returnEndToken,
+            _maxInputLength, _maxDecodingLength, _minDecodingLength, _samplingTopK, _samplingTopP, _samplingTemperature,
+            _seed, _returnAttention, _returnTokenScores, _returnAlternatives, _minAlternativeExpansionProbability,
+            _replaceUnknowns,
+        ];
+        foreach (Option option in options) command.Add(option);
     }
 
     /// <summary>What the command line says.</summary>
@@ -146,7 +150,9 @@ internal sealed class DecodingFlags
         parsed.GetValue(_targetPrefix) is { } text ? tokenizer.Tokenize(text) : null;
 
     /// <summary>Whether something is wanted that plain text cannot show.</summary>
-    public bool NeedsJson(ParseResult parsed) => parsed.GetValue(_returnAttention) || parsed.GetValue(_returnTokenScores);
+    public bool NeedsJson(ParseResult parsed) =>
+        parsed.GetValue(_returnAttention) || parsed.GetValue(_returnTokenScores);
 
-    private static bool IsImplicit(ParseResult parsed, Option option) => parsed.GetResult(option) is not { Implicit: false };
+    private static bool IsImplicit(ParseResult parsed, Option option) =>
+        parsed.GetResult(option) is not { Implicit: false };
 }

@@ -19,10 +19,12 @@ internal static class EngineCommand
 
     /// <summary>Runs a command line.</summary>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation = default)
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> arguments, Shell shell, CancellationToken cancellation = default)
     {
         // A text may begin with @, so there are no response files.
-        ParseResult parsed = Create(shell).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var parser = new ParserConfiguration { ResponseFileTokenReplacer = null };
+        ParseResult parsed = Create(shell).Parse(arguments, parser);
         string command = CommandPath(parsed);
         if (parsed.Action is ParseErrorAction)
         {

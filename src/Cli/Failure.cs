@@ -30,9 +30,9 @@ internal static partial class Failure
     {
         ArgumentException { ParamName: { } name } =>
             OneLine(exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
-        Formats.ModelFormatException or Backends.BackendUnavailableException or SequenceTooLongException or ArgumentException
-            or IOException or UnauthorizedAccessException or InvalidDataException or UsageException or NotSupportedException =>
-            OneLine(exception.Message),
+        Formats.ModelFormatException or Backends.BackendUnavailableException or SequenceTooLongException
+            or ArgumentException or IOException or UnauthorizedAccessException or InvalidDataException or UsageException
+            or NotSupportedException => OneLine(exception.Message),
         OutOfMemoryException => "There is not enough memory.",
         _ => OneLine($"unexpected {exception.GetType().Name}: {exception.Message}"),
     };

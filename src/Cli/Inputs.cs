@@ -36,7 +36,7 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
         }
     }
 
-    /// <summary>Places of the window for so many bytes, so that very long lines are not all in memory at once.</summary>
+    /// <summary>Places of the window for so many bytes: very long lines are not all in memory at once.</summary>
     public static int Weight(long bytes) => (int)Math.Min(1 + (bytes / BytesOfOnePlace), int.MaxValue);
 
     /// <summary>Whether a path is one of the files.</summary>
@@ -64,7 +64,10 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
         foreach (InputBuffer input in Open())
         {
             for (long number = 1; input.TryReadLine(out ReadOnlyMemory<byte> line); number++)
-                yield return new TextLine($"{input.Name}:{number}", Encoding.UTF8.GetString(line.Span), line.Length + 1);
+            {
+                string text = Encoding.UTF8.GetString(line.Span);
+                yield return new TextLine($"{input.Name}:{number}", text, line.Length + 1);
+            }
         }
     }
 

@@ -9,7 +9,8 @@ namespace Engine.Cli;
 internal static class JsonAnswers
 {
     /// <summary>The answer to a case of translation.</summary>
-    public static void Translation(Utf8JsonWriter json, JsonCase question, TranslationResult result, ITokenizer tokenizer)
+    public static void Translation(
+        Utf8JsonWriter json, JsonCase question, TranslationResult result, ITokenizer tokenizer)
     {
         Id(json, question);
         json.WriteStartArray("hypotheses");
@@ -18,7 +19,8 @@ internal static class JsonAnswers
         if (question.IsText)
         {
             json.WriteStartArray("texts");
-            foreach (Hypothesis hypothesis in result.Hypotheses) json.WriteStringValue(tokenizer.Detokenize(hypothesis.Tokens));
+            foreach (Hypothesis hypothesis in result.Hypotheses)
+                json.WriteStringValue(tokenizer.Detokenize(hypothesis.Tokens));
             json.WriteEndArray();
         }
 

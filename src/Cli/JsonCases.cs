@@ -1,4 +1,4 @@
-// Sentences as JSON, a line each or the elements of arrays, each with its own options under the names that CTranslate2 has.
+// Sentences as JSON, a line each or the elements of arrays, each with its own options under the names of CTranslate2.
 // Items are cut apart here by brackets and quotes, so that a broken one spoils no other and memory holds one at a time.
 using System.Buffers;
 using System.Text;
@@ -44,7 +44,8 @@ internal sealed record JsonCase
 /// <param name="tokenizer">For what is given as text.</param>
 /// <param name="options">Options of items that do not say otherwise.</param>
 /// <param name="targetPrefix">Target prefix of items that bring none.</param>
-internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, IReadOnlyList<string>? targetPrefix = null)
+internal sealed class JsonCases(
+    ITokenizer tokenizer, DecodingOptions options, IReadOnlyList<string>? targetPrefix = null)
 {
     private static readonly SearchValues<byte> Structure = SearchValues.Create("\"{}[],"u8);
     private static readonly SearchValues<byte> EndOfText = SearchValues.Create("\"\\"u8);
@@ -111,9 +112,10 @@ internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, I
             string place = $"{input.Name}, element {number}";
             int length = FindEnd(input, out byte end);
             ReadOnlyMemory<byte> element = input.Peek(length);
-            bool isBlank = IsBlank(element.Span);
-            if (!isBlank) yield return Parse(element, place);
-            else if (end == ',' || (end == ']' && number > 1)) yield return new JsonCase { Error = $"{place} is missing." };
+            bool isMissing = IsBlank(element.Span);
+            bool isEmptyList = number == 1 && end == ']';
+            if (!isMissing) yield return Parse(element, place);
+            else if (end != 0 && !isEmptyList) yield return new JsonCase { Error = $"{place} is missing." };
             input.Advance(length);
             if (end == 0)
             {
@@ -201,8 +203,8 @@ internal sealed class JsonCases(ITokenizer tokenizer, DecodingOptions options, I
             IsText = source is null,
             Source = source is { } tokens ? Tokens(tokens, "source") : tokenizer.Tokenize(Text(text!.Value, "text")),
             Target = isScore ? Tokens(target!.Value, "target") : [],
-            TargetPrefix = Property(root, "target_prefix") is { } prefix ? Tokens(prefix, "target_prefix") : targetPrefix,
-            Options = Property(root, "options") is { } own ? Options(own) : options,
+            TargetPrefix = Property(root, "target_prefix") is { } own ? Tokens(own, "target_prefix") : targetPrefix,
+            Options = Property(root, "options") is { } some ? Options(some) : options,
         };
     }
 

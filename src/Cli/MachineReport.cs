@@ -53,10 +53,10 @@ internal static class MachineReport
     {
         (string Name, bool IsSupported)[] sets =
         [
-            ("sse4.2", Sse42.IsSupported), ("avx", Avx.IsSupported), ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported),
-            ("avx-vnni", AvxVnni.IsSupported), ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported),
-            ("avx512dq", Avx512DQ.IsSupported), ("avx512cd", Avx512CD.IsSupported), ("avx512vbmi", Avx512Vbmi.IsSupported),
-            ("advsimd", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
+            ("sse4.2", Sse42.IsSupported), ("avx", Avx.IsSupported), ("avx2", Avx2.IsSupported),
+            ("fma", Fma.IsSupported), ("avx-vnni", AvxVnni.IsSupported), ("avx512f", Avx512F.IsSupported),
+            ("avx512bw", Avx512BW.IsSupported), ("avx512dq", Avx512DQ.IsSupported), ("avx512cd", Avx512CD.IsSupported),
+            ("avx512vbmi", Avx512Vbmi.IsSupported), ("advsimd", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
         ];
         return sets.Where(set => set.IsSupported).Select(set => set.Name);
     }
@@ -99,7 +99,7 @@ internal static class MachineReport
             if (Read(Path.Combine(topology, "core_id")) is { } core) cores.Add($"{package}/{core}");
         }
 
-        return cores.Count == 0 ? $"cores {Unknown}" : $"{cores.Count} {(cores.Count == 1 ? "core" : "cores")} in the machine";
+        return cores.Count switch { 0 => $"cores {Unknown}", 1 => "1 core", int count => $"{count} cores" };
     }
 
     // Those that the first processor sees.
@@ -111,9 +111,8 @@ internal static class MachineReport
             if (Read(Path.Combine(cache, "level")) is not { } level) continue;
             if (Read(Path.Combine(cache, "size")) is not { } size) continue;
             string kind = Read(Path.Combine(cache, "type")) switch { "Data" => "d", "Instruction" => "i", _ => "" };
-            string shared = Read(Path.Combine(cache, "shared_cpu_list")) is { } list && list.AsSpan().ContainsAny(',', '-')
-                ? $" shared by {list}"
-                : "";
+            string users = Read(Path.Combine(cache, "shared_cpu_list")) ?? "";
+            string shared = users.AsSpan().ContainsAny(',', '-') ? $" shared by {users}" : "";
             caches.Add($"L{level}{kind} {size}{shared}");
         }
 

@@ -14,7 +14,8 @@ internal sealed class ModelFlags
     {
         HelpName = "DIR",
         Description =
-            $"Directory of the model. [default: {ModelLocator.VariableName}, else the one in '{ModelLocator.FolderName}']",
+            "Directory of the model. "
+            + $"[default: {ModelLocator.VariableName}, else the first in '{ModelLocator.FolderName}']",
     };
 
     public Option<string?> Backend { get; } = Flags.Word(
@@ -29,7 +30,8 @@ internal sealed class ModelFlags
         "--isa", ["auto", "avx512", "avx2", "portable"], "Instruction set of the CPU backend. [default: auto]");
 
     public Option<int> BatchSize { get; } = Flags.Integer(
-        "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize, "Sentences that are worked on side by side.");
+        "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize,
+        "Sentences that are worked on side by side.");
 
     public Option<string?> ComputeType { get; } = Flags.Word(
         "--compute-type", ["default", "auto", "float32", "float16", "bfloat16", "int16", "int8"],
@@ -106,7 +108,7 @@ internal static class Flags
         DefaultValueFactory = _ => standard,
         CustomParser = result =>
         {
-            string range = high == int.MaxValue ? $"an integer from {low:N0}" : $"an integer from {low:N0} to {high:N0}";
+            string range = $"an integer from {low:N0}{(high == int.MaxValue ? "" : $" to {high:N0}")}";
             return int.TryParse(result.Tokens[0].Value, out int value) && value >= low && value <= high
                 ? value
                 : Wrong<int>(result, name, range);

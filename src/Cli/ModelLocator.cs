@@ -16,8 +16,8 @@ internal static class ModelLocator
         if (flag is not null) return Check(shell.FullPath(flag), "--model");
         if (shell.Setting(VariableName) is { } variable) return Check(shell.FullPath(variable), VariableName);
         return FindShipped(shell) ?? throw new DirectoryNotFoundException(
-            $"No model was found in a folder '{FolderName}' in or above {shell.CurrentDirectory} and {shell.ProgramDirectory}; "
-            + $"name one with --model or {VariableName}.");
+            $"No model was found in a folder '{FolderName}' in or above {shell.CurrentDirectory} and "
+            + $"{shell.ProgramDirectory}; name one with --model or {VariableName}.");
     }
 
     /// <summary>The model that is found without a name; null: there is none.</summary>
@@ -39,9 +39,10 @@ internal static class ModelLocator
     {
         try
         {
-            return Directory.Exists(folder)
-                ? Directory.EnumerateDirectories(folder).Where(directory => File.Exists(Path.Combine(directory, "config.json"))).Order(StringComparer.Ordinal).FirstOrDefault()
-                : null;
+            if (!Directory.Exists(folder)) return null;
+            IEnumerable<string> models = Directory.EnumerateDirectories(folder)
+                .Where(directory => File.Exists(Path.Combine(directory, "config.json")));
+            return models.Order(StringComparer.Ordinal).FirstOrDefault();
         }
         catch (UnauthorizedAccessException)
         {
@@ -49,6 +50,9 @@ internal static class ModelLocator
         }
     }
 
-    private static string Check(string path, string origin) =>
-        Directory.Exists(path) ? path : throw new DirectoryNotFoundException($"{origin} is {path}, which is no directory.");
+    private static string Check(string path, string origin)
+    {
+        if (Directory.Exists(path)) return path;
+        throw new DirectoryNotFoundException($"{origin} is {path}, which is no directory.");
+    }
 }

@@ -1,5 +1,5 @@
-// Keeps many sentences in the air and their answers in order: a window of bounded size slides over the input, so that input
-// of any length runs in flat memory, and an answer is written out before anything is waited for.
+// Keeps many sentences in the air and their answers in order: a window of bounded size slides over the input, so that
+// input of any length runs in flat memory, and an answer is written out before anything is waited for.
 using System.Threading.Channels;
 
 namespace Engine.Cli;
@@ -10,15 +10,15 @@ internal static class OrderedWindow
     /// <summary>Reads, starts and writes until the items end.</summary>
     /// <param name="items">Read on a thread of its own, since a read may wait for a person to type.</param>
     /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
-    /// <param name="write">Writes the answer of an item, whose task is complete; called in order, never twice at once.</param>
+    /// <param name="write">Writes the answer of an item, whose task is complete; called in order, one at a time.</param>
     /// <param name="flush">Called before every wait, and at the end.</param>
-    /// <param name="weigh">How many places of the window an item takes, at least 1; more than there are counts as all.</param>
+    /// <param name="weigh">Places of the window that an item takes, at least 1; more than there are is all.</param>
     /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
     /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static async Task RunAsync<TItem, TAnswer>(
-        IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start, Action<TItem, Task<TAnswer>> write,
-        Action flush, Func<TItem, int> weigh, int capacity, CancellationToken cancellation)
+        IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start,
+        Action<TItem, Task<TAnswer>> write, Action flush, Func<TItem, int> weigh, int capacity, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -62,7 +62,8 @@ internal static class OrderedWindow
                 if (!next.Answer.IsCompleted)
                 {
                     flush();
-                    await ((Task)next.Answer).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    Task ended = next.Answer;
+                    await ended.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
 
                 if (!next.Answer.IsCompletedSuccessfully) cancellation.ThrowIfCancellationRequested();

@@ -1,4 +1,4 @@
-// How far the work is, for a person at a terminal: on standard error, and only where it goes between no lines of output.
+// How far the work is, for a person at a terminal: on standard error, and only where no lines of output go too.
 using Spectre.Console;
 
 namespace Engine.Cli;

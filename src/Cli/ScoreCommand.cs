@@ -65,12 +65,12 @@ internal sealed class ScoreCommand
         bool showProgress = !parsed.GetValue(_model.Quiet) && !(_shell.OutputIsTerminal && output is null);
         long failures = 0;
 
-        Task<ScoreResult> Start(Pair pair, CancellationToken stop) => translation.ScoreAsync(
-            new ScoreRequest(translation.Tokenizer.Tokenize(pair.Source.Text), translation.Tokenizer.Tokenize(pair.Target.Text))
-            {
-                MaxInputLength = maxInputLength,
-            },
-            stop);
+        Task<ScoreResult> Start(Pair pair, CancellationToken stop)
+        {
+            IReadOnlyList<string> from = translation.Tokenizer.Tokenize(pair.Source.Text);
+            IReadOnlyList<string> to = translation.Tokenizer.Tokenize(pair.Target.Text);
+            return translation.ScoreAsync(new ScoreRequest(from, to) { MaxInputLength = maxInputLength }, stop);
+        }
 
         await Progress.RunAsync(_shell, showProgress, both.TotalBytes, async progress =>
         {

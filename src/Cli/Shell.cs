@@ -64,8 +64,9 @@ internal sealed class Shell
         }
     }
 
-    // The console's stream hides that a pipe was closed, so that `engine ... | head` would translate to the end for nobody;
-    // a file stream tells. A file stream on a regular file in turn would not move the offset that `2>&1` and `>>` share.
+    // The console's stream hides that a pipe was closed, so that `engine ... | head` would translate to the end for
+    // nobody; a file stream tells. A file stream on a regular file in turn would not move the offset that all processes
+    // share that write to it.
     private static Stream StandardOutput()
     {
         if (OperatingSystem.IsWindows()) return Console.OpenStandardOutput();

@@ -12,7 +12,8 @@ internal sealed class TranslateCommand
     private const int BatchesInFlight = 4;
 
     // What an empty line is translated to, whatever the model would make of it.
-    private static readonly Task<TranslationResult> Nothing = Task.FromResult(new TranslationResult([new Hypothesis([], 0)]));
+    private static readonly Task<TranslationResult> Nothing =
+        Task.FromResult(new TranslationResult([new Hypothesis([], 0)]));
 
     private readonly Shell _shell;
     private readonly ModelFlags _model = new();
@@ -26,9 +27,10 @@ internal sealed class TranslateCommand
     private readonly Option<string?> _output = Flags.Output();
     private readonly Option<bool> _json = Flags.Switch("--json", "Writes a JSON object for each line.");
     private readonly Option<bool> _jsonLines = Flags.Switch(
-        "--jsonl", "Reads JSON too, an object a line or lists of objects, each with its own options, and answers likewise.");
+        "--jsonl", "Reads JSON, an object a line or lists of objects, each with its own options, and writes JSON.");
 
-    private readonly Option<bool> _scores = Flags.Switch("--scores", "Writes the score before each hypothesis: 'SCORE ||| TEXT'.");
+    private readonly Option<bool> _scores = Flags.Switch(
+        "--scores", "Writes the score before each hypothesis: 'SCORE ||| TEXT'.");
 
     private TranslateCommand(Shell shell) => _shell = shell;
 
@@ -76,7 +78,8 @@ internal sealed class TranslateCommand
         {
             if (jsonLines)
             {
-                var run = new CaseRun(translation, new JsonCases(translation.Tokenizer, options, prefix), answers, progress);
+                var cases = new JsonCases(translation.Tokenizer, options, prefix);
+                var run = new CaseRun(translation, cases, answers, progress);
                 failures = await run.RunAsync(inputs, capacity, cancellation);
             }
             else
@@ -94,7 +97,8 @@ internal sealed class TranslateCommand
 
     // Text in; text or JSON out.
     private sealed class LineRun(
-        ITranslation translation, DecodingOptions options, IReadOnlyList<string>? prefix, AnswerStream answers, Progress progress)
+        ITranslation translation, DecodingOptions options, IReadOnlyList<string>? prefix, AnswerStream answers,
+        Progress progress)
     {
         private long _failures;
 
@@ -129,7 +133,7 @@ internal sealed class TranslateCommand
         private void WriteJson(TextLine line, TranslationResult result) =>
             answers.Line(json => JsonAnswers.Line(json, line.Text, result, translation.Tokenizer));
 
-        // Every line gives as many lines as hypotheses are asked for, so that line n of the output is found by its number.
+        // Every line gives as many lines as hypotheses are asked for, so that an answer is found by counting.
         private void WriteText(TranslationResult result)
         {
             int count = 0;
@@ -163,7 +167,7 @@ internal sealed class TranslateCommand
         {
             IEnumerable<JsonCase> all = inputs.Open().SelectMany(cases.Read);
             await OrderedWindow.RunAsync(
-                all, StartAsync, Write, answers.Flush, question => Inputs.Weight(question.Bytes), capacity, cancellation);
+                all, StartAsync, Write, answers.Flush, item => Inputs.Weight(item.Bytes), capacity, cancellation);
             if (_failures > 0) progress.Say($"{_failures:N0} of {_cases:N0} items failed; their answers say why.");
             return _failures;
         }
@@ -173,7 +177,10 @@ internal sealed class TranslateCommand
             if (question.Error is not null) return default;
             if (question.IsScore)
             {
-                var request = new ScoreRequest(question.Source, question.Target) { MaxInputLength = question.Options.MaxInputLength };
+                var request = new ScoreRequest(question.Source, question.Target)
+                {
+                    MaxInputLength = question.Options.MaxInputLength,
+                };
                 return new Answer(null, await translation.ScoreAsync(request, cancellation));
             }
 

@@ -121,7 +121,8 @@ public sealed class ChoiceTests
             Assert.Equal(tiny, ModelLocator.Find(At(current: below, program: empty), null));
             Assert.Equal(tiny, ModelLocator.Find(At(current: empty, program: below), null));
             Assert.Null(ModelLocator.FindShipped(At(current: empty, program: empty)));
-            var error = Assert.Throws<DirectoryNotFoundException>(() => ModelLocator.Find(At(current: empty, program: empty), null));
+            Shell nowhere = At(current: empty, program: empty);
+            var error = Assert.Throws<DirectoryNotFoundException>(() => ModelLocator.Find(nowhere, null));
             Assert.Contains("--model", error.Message, StringComparison.Ordinal);
         }
         finally
@@ -149,6 +150,7 @@ public sealed class ChoiceTests
         shell.Variables["ENGINE_MODEL"] = "missing";
         Assert.Equal(1, await shell.TranslateAsync("x\n", arguments));
         Assert.Equal(
-            $"engine: {message}{Path.Combine(shell.Directory, "missing")}, which is no directory.", Assert.Single(shell.ErrorLines));
+            $"engine: {message}{Path.Combine(shell.Directory, "missing")}, which is no directory.",
+            Assert.Single(shell.ErrorLines));
     }
 }

@@ -51,11 +51,14 @@ internal sealed class FakeTranslation : ITranslation
 
         string[] tokens = [.. request.TargetPrefix ?? [], .. request.Source.Select(token => token.ToUpperInvariant())];
         DecodingOptions options = request.Options!;
-        return new TranslationResult([.. Enumerable.Range(0, options.NumHypotheses).Select(i => new Hypothesis(tokens, Score - i)
-        {
-            TokenScores = options.ReturnTokenScores ? [.. tokens.Select(_ => -0.25f)] : null,
-            Attention = options.ReturnAttention ? [.. tokens.Select(_ => request.Source.Select(_ => 0.125f).ToArray())] : null,
-        })]);
+        float[] attention = [.. request.Source.Select(_ => 0.125f)];
+        IEnumerable<Hypothesis> hypotheses = Enumerable.Range(0, options.NumHypotheses).Select(
+            i => new Hypothesis(tokens, Score - i)
+            {
+                TokenScores = options.ReturnTokenScores ? [.. tokens.Select(_ => -0.25f)] : null,
+                Attention = options.ReturnAttention ? [.. tokens.Select(_ => attention)] : null,
+            });
+        return new TranslationResult([.. hypotheses]);
     }
 
     public Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation)

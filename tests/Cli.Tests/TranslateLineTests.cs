@@ -11,6 +11,8 @@ public sealed class TranslateLineTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Theory]
     [InlineData("", "")]
     [InlineData("a b\nc\n", "A B\nC\n")]
@@ -56,7 +58,7 @@ public sealed class TranslateLineTests
         shell.Write("out.txt", "something longer that was there before\n");
         Assert.Equal(0, await shell.TranslateAsync("a\n", "--output", "out.txt"));
         Assert.Empty(shell.Output);
-        Assert.Equal("A\n", await File.ReadAllTextAsync(Path.Combine(shell.Directory, "out.txt"), TestContext.Current.CancellationToken));
+        Assert.Equal("A\n", await File.ReadAllTextAsync(Path.Combine(shell.Directory, "out.txt"), Cancellation));
     }
 
     [Fact]
@@ -102,12 +104,13 @@ public sealed class TranslateLineTests
         Task<int> command = shell.RunAsync("translate");
         for (int i = 0; i < 20; i++)
         {
-            await toCommand.WriteAsync(Encoding.UTF8.GetBytes($"line {i}\n"), TestContext.Current.CancellationToken);
-            Assert.Equal($"LINE {i}", await reader.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken));
+            await toCommand.WriteAsync(Encoding.UTF8.GetBytes($"line {i}\n"), Cancellation);
+            Task<string?> answer = reader.ReadLineAsync(Cancellation).AsTask();
+            Assert.Equal($"LINE {i}", await answer.WaitAsync(Patience, Cancellation));
         }
 
         await toCommand.DisposeAsync();
-        Assert.Equal(0, await command.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal(0, await command.WaitAsync(Patience, Cancellation));
     }
 
     [Fact]
@@ -179,7 +182,8 @@ public sealed class TranslateLineTests
     [Fact]
     public async Task A_reader_that_goes_away_is_no_error()
     {
-        using var broken = new BrokenStream(new IOException("Broken pipe", OperatingSystem.IsWindows() ? unchecked((int)0x8007006D) : 32));
+        int code = OperatingSystem.IsWindows() ? unchecked((int)0x8007006D) : 32;
+        using var broken = new BrokenStream(new IOException("Broken pipe", code));
         using var shell = new TestShell { OutputStream = broken };
         Assert.Equal(0, await shell.TranslateAsync(string.Concat(Enumerable.Repeat("a\n", 10_000))));
         Assert.Equal(1, broken.Writes);
@@ -213,9 +217,9 @@ public sealed class TranslateLineTests
             Input = new EndlessStream("a\nb\nc\nd\n"u8.ToArray()),
         };
         Task<int> command = shell.RunAsync(stop.Token, "translate");
-        await third.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await third.Task.WaitAsync(Patience, Cancellation);
         await stop.CancelAsync();
-        Assert.Equal(1, await command.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
         Assert.Equal("A\nB\n", shell.Output);
         Assert.Equal("engine: stopped.", Assert.Single(shell.ErrorLines));
     }
@@ -227,7 +231,7 @@ public sealed class TranslateLineTests
         using var shell = new TestShell { Input = new EndlessStream([]) };
         Task<int> command = shell.RunAsync(stop.Token, "translate");
         await stop.CancelAsync();
-        Assert.Equal(1, await command.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
     }
 
     [Theory]
@@ -241,7 +245,7 @@ public sealed class TranslateLineTests
         Assert.Equal(1, await shell.RunAsync("translate", "one.txt", file, "--output", "out.txt"));
         Assert.Equal(message, Assert.Single(shell.ErrorLines));
         Assert.Null(shell.Settings);
-        Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(shell.Directory, "out.txt"), TestContext.Current.CancellationToken));
+        Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(shell.Directory, "out.txt"), Cancellation));
     }
 
     [Fact]
