@@ -1,7 +1,23 @@
-// The command `engine`: composition root of backends, formats and decoding.
+// The command `engine`: signals and standard streams come in here, everything else is in the commands.
+using System.Runtime.InteropServices;
+
 namespace Engine.Cli;
 
 internal static class Program
 {
-    private static int Main() => 0;
+    private static async Task<int> Main(string[] args)
+    {
+        using var stop = new CancellationTokenSource();
+
+        // The first signal asks for a clean stop; the second one is left to the system, should the stop take too long.
+        void Stop(PosixSignalContext signal)
+        {
+            signal.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        }
+
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        return await EngineCommand.RunAsync(args, Shell.OfThisProcess(), stop.Token);
+    }
 }

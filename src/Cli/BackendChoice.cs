@@ -1,0 +1,102 @@
+// One word chooses the backend: the flag, else the variable, else the configuration file, else auto.
+using System.Text.Json;
+using Engine.Backends;
+using Engine.Cpu;
+
+namespace Engine.Cli;
+
+/// <summary>Finds the backend's word, and the backend of a word.</summary>
+internal static class BackendChoice
+{
+    public const string VariableName = "ENGINE_BACKEND";
+    public const string FileName = "appsettings.json";
+    public const string Section = "Engine";
+    public const string Key = "Backend";
+
+    /// <summary>The backends of this program, best first.</summary>
+    public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaStandIn.Provider, CpuBackend.Provider];
+
+    /// <summary>The words that may be said.</summary>
+    public static string[] Words =>
+        [BackendSelector.Auto, .. Providers.Select(provider => provider.Word).Order(StringComparer.Ordinal)];
+
+    /// <summary>The word that holds here.</summary>
+    /// <param name="shell">Variables, and the directories where the file may lie.</param>
+    /// <param name="flag">What the command line says, if it does.</param>
+    /// <exception cref="ArgumentException">A word is none of <see cref="Words"/>.</exception>
+    /// <exception cref="InvalidDataException">The configuration file is broken.</exception>
+    public static string Word(Shell shell, string? flag)
+    {
+        if (flag is not null) return Check(flag, "--backend");
+        if (shell.Setting(VariableName) is { } variable) return Check(variable, VariableName);
+        string[] directories = [shell.CurrentDirectory, shell.ProgramDirectory];
+        foreach (string directory in directories)
+        {
+            string file = Path.Combine(directory, FileName);
+            if (File.Exists(file) && ReadWord(file) is { } word) return Check(word, $"{file}: {Section}:{Key}");
+        }
+
+        return BackendSelector.Auto;
+    }
+
+    /// <summary>Opens the backend of a word. Why <c>auto</c> chose is told in one line.</summary>
+    public static IBackend Open(string word, BackendOptions options, Action<string>? log)
+    {
+        var reasons = new List<string>();
+        IBackend backend = BackendSelector.Open(word, options, reasons.Add, [.. Providers]);
+        if (reasons.Count > 0) log?.Invoke(string.Join("; ", reasons));
+        return backend;
+    }
+
+    private static string Check(string word, string origin)
+    {
+        if (Words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
+        string expected = string.Join(" or ", Words.Select(known => $"'{known}'"));
+        throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
+    }
+
+    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is the
+    // same as "Backend" inside "Engine".
+    private static string? ReadWord(string file)
+    {
+        var options = new JsonDocumentOptions
+        {
+            CommentHandling = JsonCommentHandling.Skip,
+            AllowTrailingCommas = true,
+        };
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(file), options);
+            JsonElement root = document.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+                throw new InvalidDataException($"{file}: the content is {JsonCases.Kind(root)}, expected an object.");
+            if (Find(root, $"{Section}:{Key}") is { } flat) return Text(flat, file);
+            if (Find(root, Section) is not { } section || section.ValueKind == JsonValueKind.Null) return null;
+            if (section.ValueKind != JsonValueKind.Object)
+                throw new InvalidDataException($"{file}: {Section} is {JsonCases.Kind(section)}, expected an object.");
+            return Find(section, Key) is { } word ? Text(word, file) : null;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{file} is no JSON: {e.Message}", e);
+        }
+    }
+
+    private static JsonElement? Find(JsonElement element, string name)
+    {
+        foreach (JsonProperty property in element.EnumerateObject())
+        {
+            if (string.Equals(property.Name, name, StringComparison.OrdinalIgnoreCase)) return property.Value;
+        }
+
+        return null;
+    }
+
+    private static string? Text(JsonElement element, string file) => element.ValueKind switch
+    {
+        JsonValueKind.String => element.GetString(),
+        JsonValueKind.Null => null,
+        _ => throw new InvalidDataException(
+            $"{file}: {Section}:{Key} is {JsonCases.Kind(element)}, expected a string."),
+    };
+}

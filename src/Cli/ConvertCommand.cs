@@ -1,0 +1,62 @@
+// `engine convert`: any format that the engine reads becomes its own.
+using System.CommandLine;
+using Engine.Formats;
+using Engine.Tensors;
+
+namespace Engine.Cli;
+
+/// <summary>The command that converts models.</summary>
+internal sealed class ConvertCommand
+{
+    private static readonly DType[] Types = [DType.Float32, DType.Float16, DType.BFloat16, DType.Int8];
+
+    private readonly Shell _shell;
+    private readonly Argument<string> _input = new("IN") { Description = "Directory of the model." };
+    private readonly Argument<string> _output = new("OUT") { Description = "Directory to write." };
+    private readonly Option<string?> _weights = Flags.Word(
+        "--weights", [.. Types.Select(type => type.Word())], "Type of the weights. [default: as they are]");
+
+    private readonly Option<string?> _tokenizer = Flags.Tokenizer();
+
+    private ConvertCommand(Shell shell) => _shell = shell;
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create(Shell shell) => new ConvertCommand(shell).Create();
+
+    private Command Create()
+    {
+        var command = new Command("convert", "Writes a model in the engine's own format.")
+        {
+            _input, _output, _weights, _tokenizer,
+        };
+        _input.Validators.Add(Flags.RefuseOptions);
+        _output.Validators.Add(Flags.RefuseOptions);
+        command.SetAction(parsed => Run(parsed));
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        string input = _shell.FullPath(parsed.GetRequiredValue(_input));
+        string output = _shell.FullPath(parsed.GetRequiredValue(_output));
+        if (Path.TrimEndingDirectorySeparator(input) == Path.TrimEndingDirectorySeparator(output))
+            throw new UsageException($"{output} is both input and output.");
+        DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
+        using ModelData data = ModelReader.Open(input);
+        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights);
+        return ExitCode.Success;
+    }
+
+    private static ModelData WithTokenizer(ModelData data, string? tokenizer) => new()
+    {
+        Path = data.Path,
+        Format = data.Format,
+        Config = data.Config,
+        Tensors = data.Tensors,
+        SourceVocabulary = data.SourceVocabulary,
+        TargetVocabulary = data.TargetVocabulary,
+        Tokens = data.Tokens,
+        Tokenizer = tokenizer ?? data.Tokenizer,
+        Rounding = data.Rounding,
+    };
+}

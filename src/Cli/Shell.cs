@@ -1,0 +1,86 @@
+// What a command touches outside itself: streams, directories, variables, models. Tests bring their own.
+using Microsoft.Win32.SafeHandles;
+
+namespace Engine.Cli;
+
+/// <summary>The surroundings of a command.</summary>
+internal sealed class Shell
+{
+    /// <summary>Standard input.</summary>
+    public required Stream Input { get; init; }
+
+    /// <summary>Standard output. A write to a pipe that nobody reads any more throws.</summary>
+    public required Stream Output { get; init; }
+
+    /// <summary>Standard error.</summary>
+    public required TextWriter Error { get; init; }
+
+    /// <summary>Whether standard output is a terminal.</summary>
+    public bool OutputIsTerminal { get; init; }
+
+    /// <summary>Whether standard error is a terminal.</summary>
+    public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>Where relative paths begin.</summary>
+    public required string CurrentDirectory { get; init; }
+
+    /// <summary>Where the program lies.</summary>
+    public required string ProgramDirectory { get; init; }
+
+    /// <summary>An environment variable; null: not set.</summary>
+    public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
+
+    /// <summary>Opens a backend and loads a model on it.</summary>
+    public Func<TranslationSettings, ITranslation> Load { get; init; } = Translation.Load;
+
+    /// <summary>The streams and directories that the system gave this process.</summary>
+    public static Shell OfThisProcess() => new()
+    {
+        Input = Console.OpenStandardInput(),
+        Output = StandardOutput(),
+        Error = Console.Error,
+        OutputIsTerminal = !Console.IsOutputRedirected,
+        ErrorIsTerminal = !Console.IsErrorRedirected,
+        CurrentDirectory = Directory.GetCurrentDirectory(),
+        ProgramDirectory = AppContext.BaseDirectory,
+    };
+
+    /// <summary>The absolute path of a path from the command line.</summary>
+    public string FullPath(string path) => Path.GetFullPath(path, CurrentDirectory);
+
+    /// <summary>An environment variable, where an empty one counts as not set.</summary>
+    public string? Setting(string name) => Variable(name) is { Length: > 0 } value ? value : null;
+
+    /// <summary>Says something in one line on standard error.</summary>
+    public void Say(string message)
+    {
+        try
+        {
+            Error.WriteLine($"engine: {Failure.OneLine(message)}");
+        }
+        catch (IOException)
+        {
+            // Where standard error cannot be written, the exit code has to say it.
+        }
+    }
+
+    // The console's stream hides that a pipe was closed, so that `engine ... | head` would translate to the end for
+    // nobody; a file stream tells. A file stream on a regular file in turn would not move the offset that all processes
+    // share that write to it.
+    private static Stream StandardOutput()
+    {
+        if (OperatingSystem.IsWindows()) return Console.OpenStandardOutput();
+        try
+        {
+            var stream = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+            if (!stream.CanSeek) return stream;
+            stream.Dispose();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // A standard output that is closed or cannot be written shows itself at the first write.
+        }
+
+        return Console.OpenStandardOutput();
+    }
+}

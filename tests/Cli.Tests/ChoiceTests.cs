@@ -1,0 +1,156 @@
+// Which backend and which model: flag, variable, file, default, in this order.
+using Engine.Cli;
+using Xunit;
+
+namespace Cli.Tests;
+
+public sealed class ChoiceTests
+{
+    [Fact]
+    public void Without_a_word_the_backend_is_auto()
+    {
+        using var shell = new TestShell();
+        Assert.Equal("auto", BackendChoice.Word(shell.Make(), null));
+    }
+
+    [Fact]
+    public void The_flag_goes_before_the_variable_and_the_variable_before_the_file()
+    {
+        using var shell = new TestShell();
+        shell.Write("program/appsettings.json", """{"Engine":{"Backend":"cuda"}}""");
+        Assert.Equal("cuda", BackendChoice.Word(shell.Make(), null));
+        shell.Write("appsettings.json", """{"Engine":{"Backend":"cpu"}}""");
+        Assert.Equal("cpu", BackendChoice.Word(shell.Make(), null));
+        shell.Variables["ENGINE_BACKEND"] = "auto";
+        Assert.Equal("auto", BackendChoice.Word(shell.Make(), null));
+        Assert.Equal("cuda", BackendChoice.Word(shell.Make(), "cuda"));
+        shell.Variables["ENGINE_BACKEND"] = "";
+        Assert.Equal("cpu", BackendChoice.Word(shell.Make(), null));
+    }
+
+    [Theory]
+    [InlineData("""{"Engine":{"Backend":"cpu"}}""", "cpu")]
+    [InlineData("""{"engine":{"BACKEND":"CPU"}}""", "CPU")]
+    [InlineData("""{"Engine:Backend":"cpu"}""", "cpu")]
+    [InlineData("""{/* why */ "Engine":{"Backend":"cpu",},}""", "cpu")]
+    [InlineData("""{"Logging":{}}""", "auto")]
+    [InlineData("""{"Engine":null}""", "auto")]
+    [InlineData("""{"Engine":{"Backend":null}}""", "auto")]
+    public void The_file_is_read_as_hosts_read_it(string text, string word)
+    {
+        using var shell = new TestShell();
+        shell.Write("appsettings.json", text);
+        Assert.Equal(word, BackendChoice.Word(shell.Make(), null));
+    }
+
+    [Fact]
+    public void A_file_that_says_nothing_leaves_the_word_to_the_next()
+    {
+        using var shell = new TestShell();
+        shell.Write("appsettings.json", "{}");
+        shell.Write("program/appsettings.json", """{"Engine":{"Backend":"cpu"}}""");
+        Assert.Equal("cpu", BackendChoice.Word(shell.Make(), null));
+    }
+
+    [Theory]
+    [InlineData("", "is no JSON")]
+    [InlineData("{", "is no JSON")]
+    [InlineData("[]", "the content is a list, expected an object")]
+    [InlineData("""{"Engine":"cpu"}""", "Engine is a string, expected an object")]
+    [InlineData("""{"Engine":{"Backend":3}}""", "Engine:Backend is a number, expected a string")]
+    [InlineData("""{"Engine":{"Backend":"gpu"}}""", "Engine:Backend is 'gpu', expected 'auto' or 'cpu' or 'cuda'")]
+    public async Task A_broken_file_is_a_clear_error(string text, string message)
+    {
+        using var shell = new TestShell();
+        string file = shell.Write("appsettings.json", text);
+        Assert.Equal(1, await shell.TranslateAsync("x\n"));
+        string error = Assert.Single(shell.ErrorLines);
+        Assert.StartsWith($"engine: {file}", error, StringComparison.Ordinal);
+        Assert.Contains(message, error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_variable_is_named()
+    {
+        using var shell = new TestShell();
+        shell.Variables["ENGINE_BACKEND"] = "gpu";
+        Assert.Equal(1, await shell.TranslateAsync("x\n"));
+        Assert.Equal("engine: ENGINE_BACKEND is 'gpu', expected 'auto' or 'cpu' or 'cuda'.", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public void Auto_says_why_in_one_line()
+    {
+        var log = new List<string>();
+        using (BackendChoice.Open("auto", new Engine.Backends.BackendOptions { Threads = 1 }, log.Add))
+            Assert.Contains("backend auto: ", Assert.Single(log), StringComparison.Ordinal);
+        using (BackendChoice.Open("cpu", new Engine.Backends.BackendOptions { Threads = 1 }, log.Add)) Assert.Single(log);
+    }
+
+    [Fact]
+    public void The_model_is_that_of_the_flag_then_the_variable_then_the_first_that_ships()
+    {
+        using var shell = new TestShell();
+        string tiny = Path.Combine(shell.Directory, "models", "tiny");
+        string other = shell.WriteModel("other"), third = shell.WriteModel("third");
+        Assert.Equal(tiny, ModelLocator.Find(shell.Make(), null));
+        shell.Variables["ENGINE_MODEL"] = "other";
+        Assert.Equal(other, ModelLocator.Find(shell.Make(), null));
+        Assert.Equal(third, ModelLocator.Find(shell.Make(), "third"));
+    }
+
+    [Fact]
+    public void Of_several_models_the_first_by_name_ships()
+    {
+        using var shell = new TestShell();
+        string first = shell.WriteModel("models/alpha");
+        Directory.CreateDirectory(Path.Combine(shell.Directory, "models", "aaa-no-model"));
+        shell.Write("models/README.md", "");
+        Assert.Equal(first, ModelLocator.Find(shell.Make(), null));
+    }
+
+    [Fact]
+    public void Models_are_looked_for_above_and_beside_the_program()
+    {
+        using var shell = new TestShell();
+        string tiny = Path.Combine(shell.Directory, "models", "tiny");
+        string below = Directory.CreateDirectory(Path.Combine(shell.Directory, "a", "b")).FullName;
+        string empty = Directory.CreateTempSubdirectory("engine-cli-empty-").FullName;
+        try
+        {
+            Assert.Equal(tiny, ModelLocator.Find(At(current: below, program: empty), null));
+            Assert.Equal(tiny, ModelLocator.Find(At(current: empty, program: below), null));
+            Assert.Null(ModelLocator.FindShipped(At(current: empty, program: empty)));
+            Shell nowhere = At(current: empty, program: empty);
+            var error = Assert.Throws<DirectoryNotFoundException>(() => ModelLocator.Find(nowhere, null));
+            Assert.Contains("--model", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(empty);
+        }
+
+        Shell At(string current, string program) => new()
+        {
+            Input = Stream.Null,
+            Output = Stream.Null,
+            Error = TextWriter.Null,
+            CurrentDirectory = current,
+            ProgramDirectory = program,
+            Variable = _ => null,
+        };
+    }
+
+    [Theory]
+    [InlineData("--model is ", "--model", "missing")]
+    [InlineData("ENGINE_MODEL is ")]
+    public async Task A_model_that_is_not_there_is_named(string message, params string[] arguments)
+    {
+        using var shell = new TestShell();
+        shell.Variables["ENGINE_MODEL"] = "missing";
+        Assert.Equal(1, await shell.TranslateAsync("x\n", arguments));
+        Assert.Equal(
+            $"engine: {message}{Path.Combine(shell.Directory, "missing")}, which is no directory.",
+            Assert.Single(shell.ErrorLines));
+    }
+}
