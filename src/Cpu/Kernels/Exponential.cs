@@ -4,8 +4,7 @@ using Engine.Cpu.Simd;
 
 namespace Engine.Cpu.Kernels;
 
-/// <summary>eˣ within 2 ulp from ln 2⁻¹²⁶ to ln 2¹²⁷; 0 below, as softmax wants it, and 2¹²⁷ above.</summary>
-/// <remarks>NaN gives 2⁻¹²⁶, not NaN: a kernel that must let it through adds x − x.</remarks>
+/// <summary>eˣ within 2 ulp from ln 2⁻¹²⁶ to ln 2¹²⁷; 0 below, as softmax wants it, and 2¹²⁷ above; NaN stays NaN.</summary>
 internal static class Exponential
 {
     // x = n ln 2 + r, |r| <= ln 2 / 2; eˣ = 2ⁿ eʳ. ln 2 in two parts: n times the upper is exact.
@@ -15,7 +14,7 @@ internal static class Exponential
     {
         const float Lowest = -87.33654f;    // ln 2⁻¹²⁶: below it the result would be subnormal
         const float Highest = 88.02969f;    // ln 2¹²⁷
-        TSimd clamped = TSimd.Min(TSimd.Max(x, TSimd.Broadcast(Lowest)), TSimd.Broadcast(Highest));
+        TSimd clamped = TSimd.Min(TSimd.Broadcast(Highest), TSimd.Max(TSimd.Broadcast(Lowest), x));    // NaN stays
         TSimd n = TSimd.Round(clamped * TSimd.Broadcast(1.44269504f));
         TSimd r = TSimd.Fma(n, TSimd.Broadcast(-0.693359375f), clamped);
         r = TSimd.Fma(n, TSimd.Broadcast(2.12194440e-4f), r);
