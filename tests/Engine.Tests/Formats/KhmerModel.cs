@@ -12,7 +12,7 @@ internal static class KhmerModel
     public const string Fixture = "khmer/secryst500.fixture.json";
     private const int Width = 64;
 
-    private const string Config = """
+    public const string Config = """
         {
           "format_version": 1,
           "model_dim": 64,
