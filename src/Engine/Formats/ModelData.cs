@@ -19,9 +19,8 @@ namespace Engine.Formats;
 /// S.layers.i.feed_forward.{up,gate*,down}.{weight,bias*}                  S.layers.i.feed_forward_norm.{weight,bias*}
 /// output.{weight,bias*}
 /// </code>
-/// A gated feed-forward block is down(activation(up(x)) ⊙ gate(x)). Of the queries, keys and values of one attention either all
-/// have a bias or none. The matrices of a stack's layers have one element type.
-/// <see cref="ModelReader.Open"/> gives only models for which all of this holds.
+/// A gated feed-forward block is down(activation(up(x)) ⊙ gate(x)). <see cref="ModelReader.Open"/> gives only models that have
+/// every tensor that their configuration asks for, of the right shape, and no other.
 /// Weights that are shared are one <see cref="HostTensor"/> under several names.
 /// </remarks>
 public sealed class ModelData : IDisposable

@@ -71,15 +71,12 @@ internal static class ModelValidation
     private static void CheckTensors(ModelData model)
     {
         var known = new HashSet<string>();
-        var types = new Dictionary<string, HostTensor>();   // of a stack, its first matrix: the others are of the same type
         foreach (TensorSpec spec in TensorSpec.Of(model.Config))
         {
             known.Add(spec.Name);
             if (model.Tensors.TryGetValue(spec.Name, out HostTensor? tensor))
             {
                 CheckTensor(spec, tensor);
-                if (spec.Role == TensorRole.Weight && spec.Name.Contains(".layers.", StringComparison.Ordinal))
-                    CheckType(types, spec.Name[..spec.Name.IndexOf('.')], tensor);
             }
             else if (!spec.IsOptional)
             {
@@ -88,7 +85,6 @@ internal static class ModelValidation
         }
         foreach (var (name, tensor) in model.Tensors)
             if (!known.Contains(name)) throw new ModelFormatException(tensor.File, name, "there", "no such tensor, by the configuration");
-        CheckBiases(model);
     }
 
     private static void CheckTensor(in TensorSpec spec, HostTensor tensor)
@@ -113,29 +109,6 @@ internal static class ModelValidation
                 throw new ModelFormatException(tensor.File, $"scale {i} of {name}", $"{tensor.Scales[i]}",
                     "a number greater than 0 by which the weights can be divided");
             }
-        }
-    }
-
-    private static void CheckType(Dictionary<string, HostTensor> types, string side, HostTensor tensor)
-    {
-        if (!types.TryAdd(side, tensor) && types[side].Type != tensor.Type)
-        {
-            throw new ModelFormatException(tensor.File, $"the element type of {tensor.Name}", tensor.Type.Word(),
-                $"{types[side].Type.Word()} as in {types[side].Name}");
-        }
-    }
-
-    // Queries, keys and values are packed as one matrix, so their biases are one vector.
-    private static void CheckBiases(ModelData model)
-    {
-        foreach (string query in model.Tensors.Keys.Where(name => name.EndsWith(".query.weight", StringComparison.Ordinal)))
-        {
-            string attention = query[..^"query.weight".Length];
-            string[] parts = ["query", "key", "value"];
-            string[] biases = [.. parts.Where(part => model.Tensors.ContainsKey($"{attention}{part}.bias"))];
-            if (biases.Length is 0 or 3) continue;
-            throw new ModelFormatException(model.Path, $"the list of biases of {attention}*", string.Join(", ", biases),
-                "query, key and value, or none");
         }
     }
 
