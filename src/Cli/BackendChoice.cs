@@ -55,8 +55,8 @@ internal static class BackendChoice
         throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
     }
 
-    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is the
-    // same as "Backend" inside "Engine".
+    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is
+    // the same as "Backend" inside "Engine".
     private static string? ReadWord(string file)
     {
         var options = new JsonDocumentOptions
