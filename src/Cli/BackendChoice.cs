@@ -2,6 +2,7 @@
 using System.Text.Json;
 using Engine.Backends;
 using Engine.Cpu;
+using Engine.Cuda;
 
 namespace Engine.Cli;
 
@@ -14,7 +15,7 @@ internal static class BackendChoice
     public const string Key = "Backend";
 
     /// <summary>The backends of this program, best first.</summary>
-    public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaStandIn.Provider, CpuBackend.Provider];
+    public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaBackend.Provider, CpuBackend.Provider];
 
     /// <summary>The words that may be said.</summary>
     public static string[] Words =>
