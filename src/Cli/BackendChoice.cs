@@ -2,6 +2,7 @@
 using System.Text.Json;
 using Engine.Backends;
 using Engine.Cpu;
+using Engine.Cuda;
 
 namespace Engine.Cli;
 
@@ -14,7 +15,7 @@ internal static class BackendChoice
     public const string Key = "Backend";
 
     /// <summary>The backends of this program, best first.</summary>
-    public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaStandIn.Provider, CpuBackend.Provider];
+    public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaBackend.Provider, CpuBackend.Provider];
 
     /// <summary>The words that may be said.</summary>
     public static string[] Words =>
@@ -55,8 +56,8 @@ internal static class BackendChoice
         throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
     }
 
-    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is the
-    // same as "Backend" inside "Engine".
+    // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is
+    // the same as "Backend" inside "Engine".
     private static string? ReadWord(string file)
     {
         var options = new JsonDocumentOptions

@@ -24,7 +24,8 @@ internal static class ModelReport
         yield return ("encoder", Stack(config.Encoder));
         yield return ("decoder", Stack(config.Decoder));
         yield return ("width", $"{config.ModelDim:N0}");
-        yield return ("vocabularies", $"{config.SourceVocabulary:N0} of the source, {config.TargetVocabulary:N0} of the target");
+        yield return (
+            "vocabularies", $"{config.SourceVocabulary:N0} source tokens, {config.TargetVocabulary:N0} target tokens");
         yield return ("tokenizer", data.Tokenizer);
         yield return ("parameters", $"{weights.Sum(weight => weight.Shape.Count):N0}");
         string bytes = MachineReport.Bytes(weights.Sum(weight => weight.Bytes));
@@ -40,7 +41,7 @@ internal static class ModelReport
             : $", window {Positions(attention.WindowLeft)} left, {Positions(attention.WindowRight)} right";
         string activation = stack.Activation.ToString().ToLowerInvariant();
         string feedForward = $"feed-forward {stack.HiddenDim:N0}, {activation}{(stack.Gated ? ", gated" : "")}";
-        string norm = (stack.RmsNorm ? "RMS norm " : "layer norm ") + (stack.PreNorm ? "before" : "after") + " each block";
+        string norm = $"{(stack.RmsNorm ? "RMS" : "layer")} norm {(stack.PreNorm ? "before" : "after")} each block";
         return $"{stack.Layers:N0} layers, {attention.Heads:N0} heads of {attention.HeadDim:N0}{kind}{window}, "
             + $"{feedForward}, {norm}, positions {stack.Positions.Kind.ToString().ToLowerInvariant()}";
     }

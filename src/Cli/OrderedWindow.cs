@@ -10,7 +10,7 @@ internal static class OrderedWindow
     /// <summary>Reads, starts and writes until the items end.</summary>
     /// <param name="items">Read on a thread of its own, since a read may wait for a person to type.</param>
     /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
-    /// <param name="write">Writes the answer of an item, whose task is complete; called in order, one at a time.</param>
+    /// <param name="write">Writes the answer of an item, whose task is complete; called in order, one by one.</param>
     /// <param name="flush">Called before every wait, and at the end.</param>
     /// <param name="weigh">Places of the window that an item takes, at least 1; more than there are is all.</param>
     /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
@@ -18,7 +18,8 @@ internal static class OrderedWindow
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static async Task RunAsync<TItem, TAnswer>(
         IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start,
-        Action<TItem, Task<TAnswer>> write, Action flush, Func<TItem, int> weigh, int capacity, CancellationToken cancellation)
+        Action<TItem, Task<TAnswer>> write, Action flush, Func<TItem, int> weigh, int capacity,
+        CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
