@@ -1,4 +1,4 @@
-// Of all that BenchmarkDotNet says: which case is running, what went wrong, and the table.
+// Of all that BenchmarkDotNet says while it runs: which case is running, and what went wrong.
 using BenchmarkDotNet.Loggers;
 
 namespace Engine.Perf;
@@ -14,7 +14,9 @@ internal sealed class BriefLogger : ILogger
         if (IsWanted(logKind, text)) ConsoleLogger.Default.Write(logKind, text);
     }
 
-    public void WriteLine() => ConsoleLogger.Default.WriteLine();
+    public void WriteLine()
+    {
+    }
 
     public void WriteLine(LogKind logKind, string text)
     {
@@ -24,5 +26,5 @@ internal sealed class BriefLogger : ILogger
     public void Flush() => ConsoleLogger.Default.Flush();
 
     private static bool IsWanted(LogKind kind, string text) =>
-        kind is LogKind.Error or LogKind.Statistic or LogKind.Help || text.StartsWith("// Benchmark:", StringComparison.Ordinal);
+        kind is LogKind.Error or LogKind.Help || text.StartsWith("// Benchmark:", StringComparison.Ordinal);
 }

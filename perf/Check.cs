@@ -19,7 +19,10 @@ internal static class Check
         float[] expected = Run(reference, run), found = Run(tested, run);
         double error = ErrorBound.LargestError(ErrorBound.Widen(expected), found);
         if (!(error <= tolerance))
-            throw new InvalidOperationException($"{what} is off by {error:G3}, expected at most {tolerance:G3}: not timed.");
+        {
+            throw new InvalidOperationException(
+                $"{what} is off by {error:G3}, expected at most {tolerance:G3}: not timed.");
+        }
     }
 
     private static float[] Run(IBackend backend, Func<IBackend, Tensor> run)

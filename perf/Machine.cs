@@ -18,7 +18,7 @@ internal sealed class Machine
     /// <summary>Fused multiply-adds a second, times two, on the rung that the CPU backend uses.</summary>
     public double FloatPeak(int threads) => FloatPeak(Ladder.Best, threads);
 
-    /// <summary>Multiply-adds of small integers a second, times two, by the widest instruction that .NET offers here.</summary>
+    /// <summary>Multiply-adds of small integers a second, times two, by the best instruction that .NET has here.</summary>
     public double IntegerPeak(int threads) => Measured("integer", threads, static () => Peaks.Integer());
 
     /// <summary>Bytes a second that can be read from the nearest level that holds so many bytes.</summary>
@@ -40,19 +40,16 @@ internal sealed class Machine
         foreach (Rung rung in Enum.GetValues<Rung>())
         {
             if (rung > Ladder.Best) continue;
-            text.AppendLine(CultureInfo.InvariantCulture,
-                $"  {rung,-8} {FloatPeak(rung, 1) / 1e9,8:F1} GFLOP/s on 1 thread, {FloatPeak(rung, all) / 1e9,8:F1} on {all}");
+            Add($"{rung}, GFLOP/s", FloatPeak(rung, 1), FloatPeak(rung, all));
         }
 
-        text.AppendLine(CultureInfo.InvariantCulture,
-            $"  integers {IntegerPeak(1) / 1e9,8:F1} Gop/s   on 1 thread, {IntegerPeak(all) / 1e9,8:F1} on {all}");
+        Add("integers, Gop/s", IntegerPeak(1), IntegerPeak(all));
         foreach (long set in WorkingSets)
-        {
-            text.AppendLine(CultureInfo.InvariantCulture,
-                $"  read     {Bandwidth(set, 1) / 1e9,8:F1} GB/s    on 1 thread, {Bandwidth((double)set * all, all) / 1e9,8:F1} on {all}, {set >> 10} KiB each");
-        }
-
+            Add($"read {set >> 10:N0} KiB, GB/s", Bandwidth(set, 1), Bandwidth((double)set * all, all));
         return text.ToString();
+
+        void Add(string what, double one, double many) => text.AppendLine(
+            CultureInfo.InvariantCulture, $"  {what,-24}{one / 1e9,9:F1} on 1 thread {many / 1e9,9:F1} on {all}");
     }
 
     private double FloatPeak(Rung rung, int threads) => Measured($"float {rung}", threads, rung switch
@@ -67,10 +64,7 @@ internal sealed class Machine
     {
         if (_measured.TryGetValue((what, threads), out double best)) return best;
         var rates = new double[threads];
-        using var barrier = new Barrier(threads, _ =>
-        {
-            best = Math.Max(best, rates.Sum());
-        });
+        using var barrier = new Barrier(threads, _ => best = Math.Max(best, rates.Sum()));
         void Work(int thread)
         {
             for (int i = 0; i < 24; i++)
@@ -100,7 +94,8 @@ internal sealed class Machine
         const string Linux = "/proc/cpuinfo";
         if (File.Exists(Linux))
         {
-            string? line = File.ReadLines(Linux).FirstOrDefault(static line => line.StartsWith("model name", StringComparison.Ordinal));
+            const string Name = "model name";
+            string? line = File.ReadLines(Linux).FirstOrDefault(static l => l.StartsWith(Name, StringComparison.Ordinal));
             if (line is not null) return line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
         }
 

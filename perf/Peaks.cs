@@ -35,7 +35,8 @@ internal static unsafe class Peaks
 
         public static Fma128 Broadcast(float value) => new(Vector128.Create(value));
 
-        public static Fma128 Fma(Fma128 a, Fma128 b, Fma128 c) => new(Vector128.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+        public static Fma128 Fma(Fma128 a, Fma128 b, Fma128 c) =>
+            new(Vector128.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
         public static float First(Fma128 value) => value.Value.ToScalar();
     }
@@ -46,7 +47,8 @@ internal static unsafe class Peaks
 
         public static Fma256 Broadcast(float value) => new(Vector256.Create(value));
 
-        public static Fma256 Fma(Fma256 a, Fma256 b, Fma256 c) => new(Vector256.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+        public static Fma256 Fma(Fma256 a, Fma256 b, Fma256 c) =>
+            new(Vector256.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
         public static float First(Fma256 value) => value.Value.ToScalar();
     }
@@ -57,7 +59,8 @@ internal static unsafe class Peaks
 
         public static Fma512 Broadcast(float value) => new(Vector512.Create(value));
 
-        public static Fma512 Fma(Fma512 a, Fma512 b, Fma512 c) => new(Vector512.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+        public static Fma512 Fma(Fma512 a, Fma512 b, Fma512 c) =>
+            new(Vector512.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
         public static float First(Fma512 value) => value.Value.ToScalar();
     }
@@ -93,7 +96,7 @@ internal static unsafe class Peaks
         return 2.0 * Chains * T.Lanes * Rounds / seconds;
     }
 
-    /// <summary>Integer operations a second, a multiply-add being two; 0 where .NET offers no such instruction.</summary>
+    /// <summary>Integer operations a second, a multiply-add being two; 0 where .NET has no such instruction.</summary>
     public static double Integer() =>
         AvxVnni.IsSupported ? Bytes() : Avx512BW.IsSupported ? Shorts512() : Avx2.IsSupported ? Shorts256() : 0;
 
@@ -160,8 +163,8 @@ internal static unsafe class Peaks
         return 2.0 * Chains * 32 * Rounds / seconds;
     }
 
-    // Thirty-two products of 16-bit numbers an instruction, and one more to add them. The products would be the same in every
-    // round, so one factor is the sum itself: the compiler cannot move them out of the loop.
+    // Thirty-two products of 16-bit numbers an instruction, and one more to add them. The products would be the same in
+    // every round, so one factor is the sum itself: the compiler cannot move them out of the loop.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Shorts512()
     {

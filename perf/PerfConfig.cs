@@ -1,4 +1,4 @@
-// How everything is measured: in this process, so that nothing is built again, and briefly: all of it in under ten minutes.
+// How everything is measured: in this process, so that nothing is built again, and briefly: all of it takes minutes.
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
@@ -14,7 +14,7 @@ internal sealed class PerfConfig : ManualConfig
 {
     public PerfConfig()
     {
-        // 50 ms: some hundred calls of a kernel. The warm-up is long enough for the second tier of the JIT.
+        // 50 ms: some hundred calls of most kernels.
         AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)
             .WithIterationTime(TimeInterval.FromMilliseconds(50))
@@ -24,12 +24,13 @@ internal sealed class PerfConfig : ManualConfig
         AddLogger(new BriefLogger());
         AddExporter(MarkdownExporter.GitHub);
         AddDiagnoser(MemoryDiagnoser.Default);
-        AddColumnProvider(DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics);
+        AddColumnProvider(
+            DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics);
         AddColumn(StatisticColumn.Mean, StatisticColumn.StdDev, BaselineRatioColumn.RatioMean);
         AddColumn(new RateColumn(), new ShareColumn(), new TokensColumn());
         HideColumns("Gen0", "Gen1", "Gen2");
         WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
-        WithOptions(ConfigOptions.JoinSummary | ConfigOptions.DisableLogFile);
+        WithOptions(ConfigOptions.DisableLogFile);
         WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40));
     }
 }

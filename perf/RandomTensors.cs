@@ -38,7 +38,8 @@ internal static class RandomTensors
                 case DType.Float32: BinaryPrimitives.WriteSingleLittleEndian(place, values[i]); break;
                 case DType.Float16: BinaryPrimitives.WriteHalfLittleEndian(place, (Half)values[i]); break;
                 case DType.BFloat16:
-                    BinaryPrimitives.WriteUInt16LittleEndian(place, (ushort)(BitConverter.SingleToUInt32Bits(values[i]) >> 16));
+                    uint bits = BitConverter.SingleToUInt32Bits(values[i]);
+                    BinaryPrimitives.WriteUInt16LittleEndian(place, (ushort)(bits >> 16));
                     break;
                 case DType.Int8: place[0] = (byte)(sbyte)(127 * values[i]); break;
                 default: throw new ArgumentOutOfRangeException(nameof(type), type, "No such weights are measured.");

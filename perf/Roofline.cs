@@ -1,5 +1,5 @@
-// Columns that set a time beside the machine's measured peak (Williams et al. 2009): operations over arithmetic, or bytes over
-// bandwidth, whichever takes longer, is the floor under which no program can go.
+// Columns that set a time beside the machine's measured peak (Williams et al. 2009): operations over arithmetic, or bytes
+// over bandwidth, whichever takes longer, is the floor under which no program can go.
 using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
@@ -26,11 +26,12 @@ internal abstract class WorkColumn(string name, string legend, int priority) : I
 
     public string Legend => legend;
 
-    public bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(static benchmark => Work(benchmark) is not null);
+    public virtual bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(static item => Work(item) is not null);
 
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
-    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) =>
+        GetValue(summary, benchmarkCase);
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
@@ -42,7 +43,7 @@ internal abstract class WorkColumn(string name, string legend, int priority) : I
 
     protected abstract string Value(IWork work, string variant, double seconds);
 
-    private static IWork? Work(BenchmarkCase benchmark) =>
+    protected static IWork? Work(BenchmarkCase benchmark) =>
         benchmark.Parameters.Items.Select(static item => item.Value).OfType<IWork>().FirstOrDefault();
 }
 
@@ -75,7 +76,7 @@ internal sealed class RateColumn() : WorkColumn("Rate", "Operations or bytes a s
 }
 
 /// <summary>How near that is to what the machine can do.</summary>
-internal sealed class ShareColumn() : WorkColumn("Of peak", "The least time that the measured peaks allow, over the mean", 1)
+internal sealed class ShareColumn() : WorkColumn("Of peak", "The least time that the peaks allow, over the mean", 1)
 {
     protected override string Value(IWork work, string variant, double seconds) =>
         string.Create(CultureInfo.InvariantCulture, $"{100 * Floor.Of(work, variant).Seconds / seconds:F0} %");
@@ -84,6 +85,8 @@ internal sealed class ShareColumn() : WorkColumn("Of peak", "The least time that
 /// <summary>What a user of a model sees.</summary>
 internal sealed class TokensColumn() : WorkColumn("Tokens/s", "Tokens of the best hypotheses a second", 2)
 {
+    public override bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(static item => Work(item)?.Tokens > 0);
+
     protected override string Value(IWork work, string variant, double seconds) =>
-        work.Tokens == 0 ? "-" : string.Create(CultureInfo.InvariantCulture, $"{work.Tokens / seconds:N0}");
+        string.Create(CultureInfo.InvariantCulture, $"{work.Tokens / seconds:N0}");
 }

@@ -1,4 +1,4 @@
-// Whole translations on a transformer-base (Vaswani et al. 2017, table 3) with random weights: 24 tokens in, 24 tokens out.
+// Whole translations on a transformer-base (Vaswani et al. 2017, table 3) with random weights: 24 tokens in, 24 out.
 using System.Diagnostics.CodeAnalysis;
 using BenchmarkDotNet.Attributes;
 using Engine.Backends;
@@ -63,7 +63,8 @@ public class TransformerBaseBench
     public void Setup()
     {
         TransformerConfig config = RandomModel.Config(
-            TranslationWork.Width, heads: 8, TranslationWork.Hidden, TranslationWork.Layers, TranslationWork.Vocabulary);
+            TranslationWork.Width, heads: 8, TranslationWork.Hidden, TranslationWork.Layers,
+            TranslationWork.Vocabulary);
         using ModelData data = RandomModel.Create(config, tied: true);
         _backend = new CpuBackend(new BackendOptions { Threads = Shape.Threads });
         _translator = Translator.Load(data, new TranslatorOptions(_backend)
@@ -86,8 +87,8 @@ public class TransformerBaseBench
         if (alone.Count != TranslationWork.Length || !alone.SequenceEqual(together))
         {
             throw new InvalidOperationException(
-                $"A sentence has {alone.Count} tokens alone and {together.Count} in a batch, expected {TranslationWork.Length} "
-                + "and the same: not timed.");
+                $"A sentence has {alone.Count} tokens alone and {together.Count} in a batch, "
+                + $"expected {TranslationWork.Length} and the same: not timed.");
         }
     }
 
