@@ -17,9 +17,13 @@ public abstract partial class BackendConformance : IDisposable
 
     private readonly List<IDisposable> _owned = [];
     private IBackend? _backend;
+    private IBackend? _twin;
 
     /// <summary>Makes the backend that is tested.</summary>
     protected abstract IBackend Create();
+
+    /// <summary>Makes a backend that must give the same bits, such as one with other instructions or more threads, or none.</summary>
+    protected virtual IBackend? CreateTwin() => null;
 
     /// <summary>Whether a row has the same bits whatever batch it stands in.</summary>
     protected virtual bool IsBatchInvariant => true;
@@ -32,6 +36,7 @@ public abstract partial class BackendConformance : IDisposable
     {
         foreach (IDisposable owned in _owned) owned.Dispose();
         _backend?.Dispose();
+        _twin?.Dispose();
         Reference.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -54,7 +59,7 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>Runs a script in a frame of the backend and reads its result.</summary>
     private float[] Run(Func<IBackend, Tensor> script) => InFrame(Backend, b => Floats(b, script(b)));
 
-    /// <summary>Runs a script on the backend and on the reference, and compares the results.</summary>
+    /// <summary>Compares the result of a script with the reference's, and the bits with the twin's.</summary>
     private void AssertAgrees(string what, double[] bound, Func<IBackend, Tensor> script)
     {
         (double[] expected, Shape shape) = InFrame(Reference, b =>
@@ -69,6 +74,8 @@ public abstract partial class BackendConformance : IDisposable
             return Floats(b, tensor);
         });
         AssertWithin(what, expected, found, bound, shape.Columns);
+        if ((_twin ??= CreateTwin()) is { } twin)
+            AssertSameBits($"{what}, {twin.Description}", InFrame(twin, b => Floats(b, script(b))), found);
     }
 
     // The bound is that of the operator; the reference's own number is rounded nowhere, and what is read is a float32.
