@@ -35,7 +35,8 @@ internal ref struct ResidualStream(IBackend backend, bool preNorm, Tensor x)
     private Tensor Normalize(in NormWeights norm)
     {
         if (_pending.IsNone) return backend.Norm(_sum, norm);
-        Tensor normalized = backend.AddNorm(_sum, _pending, norm, out _sum);
+        Tensor normalized = backend.AddNorm(_sum, _pending, norm, out Tensor sum);   // not out _sum: it is read by reference
+        _sum = sum;
         _pending = Tensor.None;
         return normalized;
     }
