@@ -10,7 +10,8 @@ internal static class TestData
     /// <param name="relative">As in <c>ct2/aren-v6-int8</c>.</param>
     public static string? TryFind(string relative)
     {
-        for (string? directory = AppContext.BaseDirectory; directory is not null; directory = Path.GetDirectoryName(directory))
+        string? directory = AppContext.BaseDirectory;
+        for (; directory is not null; directory = Path.GetDirectoryName(directory))
         {
             foreach (string place in (string[])["tests/data", "shared/data"])
             {

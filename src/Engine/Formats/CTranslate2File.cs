@@ -1,4 +1,4 @@
-// CTranslate2's model.bin, byte by byte: a header, named variables, and other names for them. What they mean is not known here.
+// CTranslate2's model.bin byte by byte: header, variables, other names for them. What they mean is not known here.
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
@@ -81,13 +81,15 @@ internal sealed class CTranslate2File : IDisposable
     {
         var cursor = new Cursor(Source);
         uint version = cursor.UInt32("the binary version");
-        if (version is < 1 or > NewestVersion) throw Wrong("the binary version", $"{version:N0}", $"1 to {NewestVersion}");
+        if (version is < 1 or > NewestVersion)
+            throw Wrong("the binary version", $"{version:N0}", $"1 to {NewestVersion}");
         Version = (int)version;
         if (Version >= 2)
         {
             Spec = cursor.String("the name of the specification", FormatLimits.NameBytes);
             if (!Specs.Contains(Spec))
-                throw Wrong("the specification", Quote.Text(Spec), $"an encoder-decoder Transformer: {string.Join(", ", Specs)}");
+                throw Wrong("the specification", Quote.Text(Spec),
+                    $"an encoder-decoder Transformer: {string.Join(", ", Specs)}");
             uint revision = cursor.UInt32("the revision of the specification");
             if (revision is < 1 or > NewestRevision)
                 throw Wrong("the revision of the specification", $"{revision:N0}", $"1 to {NewestRevision}");
@@ -102,7 +104,8 @@ internal sealed class CTranslate2File : IDisposable
             for (uint i = 0; i < aliases; i++) ReadAlias(cursor, $"alias {i + 1} of {aliases}");
         }
         if (cursor.Remaining != 0)
-            throw Wrong("the length", $"{Source.Length:N0} bytes", $"{cursor.Position:N0} bytes, where the content ends");
+            throw Wrong("the length", $"{Source.Length:N0} bytes",
+                $"{cursor.Position:N0} bytes, where the content ends");
     }
 
     private void ReadVariable(Cursor cursor, string which)
@@ -119,7 +122,8 @@ internal sealed class CTranslate2File : IDisposable
         long length = cursor.UInt32($"the length of {shown}");
         long bytes = Version >= 4 ? length : length * type.Bytes();
         long room = cursor.Remaining;
-        if (bytes > room) throw Wrong($"the size of {shown}", $"{bytes:N0} bytes", $"at most {room:N0} bytes, the rest of the file");
+        if (bytes > room)
+            throw Wrong($"the size of {shown}", $"{bytes:N0} bytes", $"at most {room:N0} bytes, the rest of the file");
         long count = Product(dimensions, room);
         if (count < 0 || count * type.Bytes() != bytes)
         {
@@ -137,7 +141,8 @@ internal sealed class CTranslate2File : IDisposable
     {
         string name = cursor.String($"the name of {which}", FormatLimits.NameBytes);
         string target = cursor.String($"the target of {which}", FormatLimits.NameBytes);
-        if (_variables.ContainsKey(name)) throw Wrong($"the alias {Quote.Text(name)}", "a variable too", "one or the other");
+        if (_variables.ContainsKey(name))
+            throw Wrong($"the alias {Quote.Text(name)}", "a variable too", "one or the other");
         if (!_variables.ContainsKey(target))
             throw Wrong($"the target of the alias {Quote.Text(name)}", Quote.Text(target), "a variable of the file");
         if (!_aliases.TryAdd(name, target)) throw Wrong($"the alias {Quote.Text(name)}", "there twice", "there once");
@@ -186,10 +191,11 @@ internal sealed class CTranslate2File : IDisposable
     {
         string renamed = name;
         foreach (var (old, new_) in (ReadOnlySpan<(string, string)>)
-            [("transformer/", ""), (":0", ""), ("w_embs", "embeddings/weight"), ("kernel", "weight"), ("LayerNorm", "layer_norm"),
-            ("dense", "projection"), ("conv1d_", "linear_"), ("conv1d", "linear_0")])
+            [("transformer/", ""), (":0", ""), ("w_embs", "embeddings/weight"), ("kernel", "weight"),
+            ("LayerNorm", "layer_norm"), ("dense", "projection"), ("conv1d_", "linear_"), ("conv1d", "linear_0")])
             renamed = ReplaceFirst(renamed, old, new_);
-        if (renamed.Contains("encoder", StringComparison.Ordinal)) return ReplaceFirst(renamed, "multi_head", "self_attention");
+        if (renamed.Contains("encoder", StringComparison.Ordinal))
+            return ReplaceFirst(renamed, "multi_head", "self_attention");
         return ReplaceFirst(ReplaceFirst(renamed, "masked_multi_head", "self_attention"), "multi_head", "attention");
     }
 
@@ -199,7 +205,8 @@ internal sealed class CTranslate2File : IDisposable
         return at < 0 ? text : string.Concat(text.AsSpan(0, at), replacement, text.AsSpan(at + old.Length));
     }
 
-    private ModelFormatException Wrong(string what, string found, string expected) => new(Source.File, what, found, expected);
+    private ModelFormatException Wrong(string what, string found, string expected) =>
+        new(Source.File, what, found, expected);
 
     // Reads the small fields between the data through one small buffer.
     private sealed class Cursor(FileSource source)
@@ -221,7 +228,9 @@ internal sealed class CTranslate2File : IDisposable
         {
             uint count = UInt32(what);
             long most = Math.Min(Remaining / leastBytes, FormatLimits.Tensors);
-            return count <= most ? count : throw new ModelFormatException(source.File, what, $"{count:N0}", $"at most {most:N0}");
+            return count <= most
+                ? count
+                : throw new ModelFormatException(source.File, what, $"{count:N0}", $"at most {most:N0}");
         }
 
         // The length counts the zero byte at the end.
@@ -229,9 +238,11 @@ internal sealed class CTranslate2File : IDisposable
         {
             int length = BinaryPrimitives.ReadUInt16LittleEndian(Take(sizeof(ushort), what));
             if (length < 1 || length > mostBytes)
-                throw new ModelFormatException(source.File, $"the length of {what}", $"{length:N0} bytes", $"1 to {mostBytes:N0} bytes");
+                throw new ModelFormatException(source.File, $"the length of {what}", $"{length:N0} bytes",
+                    $"1 to {mostBytes:N0} bytes");
             ReadOnlySpan<byte> bytes = Take(length, what);
-            if (bytes[^1] != 0) throw new ModelFormatException(source.File, $"the last byte of {what}", $"{bytes[^1]}", "0");
+            if (bytes[^1] != 0)
+                throw new ModelFormatException(source.File, $"the last byte of {what}", $"{bytes[^1]}", "0");
             if (!Utf8.IsValid(bytes)) throw new ModelFormatException(source.File, what, "not UTF-8", "UTF-8");
             return Encoding.UTF8.GetString(bytes[..^1]);
         }
@@ -242,7 +253,8 @@ internal sealed class CTranslate2File : IDisposable
         {
             if (bytes > Remaining)
             {
-                throw new ModelFormatException(source.File, what, $"cut off by the end of the file at {source.Length:N0} bytes",
+                throw new ModelFormatException(source.File, what,
+                    $"cut off by the end of the file at {source.Length:N0} bytes",
                     $"{bytes:N0} bytes at {Position:N0}");
             }
             if (Position < _bufferStart || Position + bytes > _bufferStart + _bufferLength)

@@ -1,5 +1,5 @@
-// What the variables of a CTranslate2 model mean: shape of the graph, and weights by the engine's names. Whatever would change
-// the graph and is not known here is refused, never ignored: a model that loads is computed as its author meant it.
+// What the variables of a CTranslate2 model mean. Whatever would change the graph and is not known here is refused,
+// never ignored: a model that loads is computed as its author meant it.
 using System.Text;
 using System.Text.Unicode;
 using Engine.Backends;
@@ -56,10 +56,13 @@ internal sealed class CTranslate2Reader
     {
         SpecialTokens tokens = ReadTokens();
         RefuseGroupQuantisation();
-        string sourceEmbedding = Has("encoder/embeddings/weight") ? "encoder/embeddings/weight" : "encoder/embeddings_0/weight";
+        string sourceEmbedding = Has("encoder/embeddings/weight")
+            ? "encoder/embeddings/weight"
+            : "encoder/embeddings_0/weight";
         HostTensor source = Matrix(sourceEmbedding);
         HostTensor target = Matrix("decoder/embeddings/weight");
-        if (Has("encoder/embeddings_1/weight")) throw NotSupported("encoder/embeddings_1/weight", "several features of the source");
+        if (Has("encoder/embeddings_1/weight"))
+            throw NotSupported("encoder/embeddings_1/weight", "several features of the source");
         Attribute("encoder", "embeddings_merge", 0, 0, 1);   // without several features it says nothing
         _tensors["encoder.embedding.weight"] = source;
         _tensors["decoder.embedding.weight"] = target;
@@ -71,7 +74,8 @@ internal sealed class CTranslate2Reader
         RefuseUnless("decoder/scale_outputs", 1);
         RefuseUnless("decoder/final_logit_softcapping", 0);
         RefuseUnless("decoder/alibi", 0);
-        foreach (string idle in (string[])["decoder/alibi_use_positive_positions", "decoder/scale_alibi"]) _known.Add(idle);
+        _known.Add("decoder/alibi_use_positive_positions");
+        _known.Add("decoder/scale_alibi");
         var config = new TransformerConfig
         {
             ModelDim = modelDim,
@@ -110,7 +114,8 @@ internal sealed class CTranslate2Reader
     {
         int layers = 0;
         while (_scopes.Contains($"{side}/layer_{layers}")) layers++;
-        if (layers == 0) throw new ModelFormatException(Path, $"the variable {side}/layer_0/*", "missing", "at least one layer");
+        if (layers == 0)
+            throw new ModelFormatException(Path, $"the variable {side}/layer_0/*", "missing", "at least one layer");
 
         int heads = Attribute(side, "num_heads", _file.Spec == "TransformerBig" ? 16 : 8, 1, short.MaxValue);
         RefuseUnless($"{side}/sliding_window", 0);
@@ -168,7 +173,7 @@ internal sealed class CTranslate2Reader
             EmbeddingScale = EmbeddingScale(side),
             Positions = hasTable
                 ? new PositionConfig { Kind = PositionKind.Learned }
-                : new PositionConfig { Kind = PositionKind.Sinusoidal, Interleaved = false, Start = 1, ReachesLongest = true },
+                : new PositionConfig { Interleaved = false, Start = 1, ReachesLongest = true },
         };
     }
 
@@ -195,9 +200,11 @@ internal sealed class CTranslate2Reader
         else _known.Add($"{from}/multi_query");
         int headDim = Integer($"{from}/head_dim", 1, short.MaxValue) ?? (modelDim % form.Heads == 0
             ? modelDim / form.Heads
-            : throw new ModelFormatException(Path, "the model's width", $"{modelDim}", $"a multiple of the {form.Heads} heads"));
+            : throw new ModelFormatException(Path, "the model's width", $"{modelDim}",
+                $"a multiple of the {form.Heads} heads"));
         if (form.HeadDim == 0) form.HeadDim = headDim;
-        if (form.HeadDim != headDim) throw NotSupported($"{from}/head_dim", "a head size that differs from the other layers'");
+        if (form.HeadDim != headDim)
+            throw NotSupported($"{from}/head_dim", "a head size that differs from the other layers'");
 
         float? scale = Number($"{from}/queries_scale");
         if (scale is not null and not (> 0 and < float.PositiveInfinity))
@@ -219,7 +226,9 @@ internal sealed class CTranslate2Reader
         if (variable.Type.IsFloat())
         {
             float scale = Number(name)!.Value;
-            return float.IsFinite(scale) ? scale : throw new ModelFormatException(Path, name, $"{scale}", "a finite number");
+            return float.IsFinite(scale)
+                ? scale
+                : throw new ModelFormatException(Path, name, $"{scale}", "a finite number");
         }
         return Integer(name, sbyte.MinValue, sbyte.MaxValue) == 0 ? 1f : null;
     }
@@ -241,7 +250,8 @@ internal sealed class CTranslate2Reader
         HostTensor? bias = Has($"{from}/bias") ? Vector($"{from}/bias") : null;
         long all = (long)rows * parts.Length;
         if (weight.Shape.Rows != all)
-            throw new ModelFormatException(Path, $"the shape of {from}/weight", $"{weight.Shape}", $"{all:N0} rows, {parts.Length} times {rows:N0}");
+            throw new ModelFormatException(Path, $"the shape of {from}/weight", $"{weight.Shape}",
+                $"{all:N0} rows, {parts.Length} times {rows:N0}");
         if (bias is not null && bias.Shape.Columns != all)
             throw new ModelFormatException(Path, $"the shape of {from}/bias", $"[{bias.Shape.Columns}]", $"[{all}]");
         for (int i = 0; i < parts.Length; i++)
@@ -312,7 +322,8 @@ internal sealed class CTranslate2Reader
         if (_whole.TryGetValue((variable, scale), out HostTensor? tensor)) return tensor;
         long[] dims = variable.Dimensions;
         if (dims.Any(extent => extent is 0 or > int.MaxValue))
-            throw new ModelFormatException(Path, $"the shape of {name}", variable.Shape, $"extents from 1 to {int.MaxValue:N0}");
+            throw new ModelFormatException(Path, $"the shape of {name}", variable.Shape,
+                $"extents from 1 to {int.MaxValue:N0}");
         Shape shape = dims.Length == 2 ? new Shape((int)dims[0], (int)dims[1]) : new Shape(1, (int)dims[0]);
         float[]? scales = variable.Type switch
         {
@@ -329,8 +340,11 @@ internal sealed class CTranslate2Reader
     private float[] Scales(CTranslate2Variable? scale, string name, int rows)
     {
         if (scale is null && rows == 0) return [1000f];
-        if (scale is null) throw new ModelFormatException(Path, $"the variable {name}_scale", "missing", $"{rows:N0} numbers, one a row");
-        bool fits = scale.Type == DType.Float32 && (rows == 0 ? scale.Count == 1 : scale.Dimensions.SequenceEqual([rows]));
+        if (scale is null)
+            throw new ModelFormatException(Path, $"the variable {name}_scale", "missing",
+                $"{rows:N0} numbers, one a row");
+        bool fits = scale.Type == DType.Float32
+            && (rows == 0 ? scale.Count == 1 : scale.Dimensions.SequenceEqual([rows]));
         if (!fits)
         {
             throw new ModelFormatException(Path, $"the variable {name}_scale", $"{scale.Type.Word()} {scale.Shape}",
@@ -350,7 +364,8 @@ internal sealed class CTranslate2Reader
     private CTranslate2Variable Require(string name)
     {
         _known.Add(name);
-        return _file.Find(name) ?? throw new ModelFormatException(Path, $"the variable {name}", "missing", "a variable of the file");
+        return _file.Find(name) ?? throw new ModelFormatException(Path, $"the variable {name}", "missing",
+            "a variable of the file");
     }
 
     // Before revision 5 the attributes stood at the root, for both sides.
@@ -367,7 +382,9 @@ internal sealed class CTranslate2Reader
         if (variable.Count != 1 || variable.Type is not (DType.Int8 or DType.Int16 or DType.Int32))
             throw new ModelFormatException(Path, name, $"{variable.Type.Word()} {variable.Shape}", "one integer");
         int value = (int)Floats(variable)[0];
-        return value >= least && value <= most ? value : throw new ModelFormatException(Path, name, $"{value}", $"{least} to {most}");
+        return value >= least && value <= most
+            ? value
+            : throw new ModelFormatException(Path, name, $"{value}", $"{least} to {most}");
     }
 
     private float? Number(string name)
@@ -390,11 +407,14 @@ internal sealed class CTranslate2Reader
         }
         var bytes = new byte[variable.Count];
         _file.Source.Read(variable.Offset, bytes);
-        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw new ModelFormatException(Path, name, "not UTF-8", "UTF-8");
+        return Utf8.IsValid(bytes)
+            ? Encoding.UTF8.GetString(bytes)
+            : throw new ModelFormatException(Path, name, "not UTF-8", "UTF-8");
     }
 
     private float[] Floats(CTranslate2Variable variable) => new HostTensor(
-        variable.Name, variable.Type, new Shape(1, checked((int)variable.Count)), _file.Source, variable.Offset).ReadFloats();
+        variable.Name, variable.Type, new Shape(1, checked((int)variable.Count)), _file.Source, variable.Offset)
+            .ReadFloats();
 
     // ---- tokens ----
 
@@ -414,7 +434,8 @@ internal sealed class CTranslate2Reader
                 DecoderStart = Flag("user_decoder_start_tokens", false) ? null : startsWithBegin ? begin : end,
             };
         }
-        if (_config is null) throw new ModelFormatException(_directory, "config.json", "missing", "a file, as the binary version is 6");
+        if (_config is null)
+            throw new ModelFormatException(_directory, "config.json", "missing", "a file, as the binary version is 6");
         return new SpecialTokens
         {
             Unknown = _config.String("unk_token", null),
@@ -433,7 +454,8 @@ internal sealed class CTranslate2Reader
     private void RefuseGroupQuantisation()
     {
         if (_config?.IntegerOrNull("quantization_type") is { } type and not 0)
-            throw new ModelFormatException(ConfigFile, "\"quantization_type\"", $"{type}", "0: weights quantised in groups are not supported");
+            throw new ModelFormatException(ConfigFile, "\"quantization_type\"", $"{type}",
+                "0: weights quantised in groups are not supported");
     }
 
     private void RefuseUnless(string name, float harmless)

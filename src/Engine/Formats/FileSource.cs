@@ -49,7 +49,8 @@ internal sealed class FileSource : TensorSource, IDisposable
     {
         using FileSource source = Open(file);
         if (source.Length > mostBytes)
-            throw new ModelFormatException(file, "the length", $"{source.Length:N0} bytes", $"at most {mostBytes:N0} bytes");
+            throw new ModelFormatException(file, "the length", $"{source.Length:N0} bytes",
+                $"at most {mostBytes:N0} bytes");
         var bytes = new byte[source.Length];
         source.Read(0, bytes);
         return bytes;
@@ -70,7 +71,8 @@ internal sealed class FileSource : TensorSource, IDisposable
                 throw Unreadable(File, e);
             }
             if (count == 0)
-                throw new ModelFormatException(File, "the length", $"{offset:N0} bytes", $"{Length:N0} bytes, as when it was opened");
+                throw new ModelFormatException(File, "the length", $"{offset:N0} bytes",
+                    $"{Length:N0} bytes, as when it was opened");
             offset += count;
             destination = destination[count..];
         }
@@ -83,7 +85,8 @@ internal sealed class FileSource : TensorSource, IDisposable
     internal static bool IsAccessError(Exception e) =>
         e is IOException or UnauthorizedAccessException or NotSupportedException or System.Security.SecurityException;
 
-    private static ModelFormatException Unreadable(string file, Exception e) => e is FileNotFoundException or DirectoryNotFoundException
+    private static ModelFormatException Unreadable(string file, Exception e) =>
+        e is FileNotFoundException or DirectoryNotFoundException
         ? new ModelFormatException(file, "the file", "missing", "a file", e)
         : new ModelFormatException(file, "the file", $"unreadable ({e.Message})", "a file that can be read", e);
 }

@@ -1,4 +1,4 @@
-// How much a model file may ask for: far above every real model, and low enough that a hostile one cannot exhaust memory.
+// How much a model file may ask for: far above every real model, low enough that a hostile one cannot exhaust memory.
 namespace Engine.Formats;
 
 /// <summary>Limits that every reader keeps, beside those that the length of the file sets.</summary>

@@ -1,4 +1,4 @@
-// A configuration read key by key, so that a key of the wrong type, or one that nobody knows, is an error that names it.
+// A configuration read key by key, so that a key of the wrong type, or one that nobody knows, is named in the error.
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -47,9 +47,12 @@ internal sealed class JsonSection
     /// <param name="most">Largest value that makes sense.</param>
     public int Integer(string key, int? absent, int least, int most = int.MaxValue)
     {
-        string expected = most == int.MaxValue ? $"a whole number, at least {least}" : $"a whole number from {least} to {most}";
+        string expected = most == int.MaxValue
+            ? $"a whole number, at least {least}"
+            : $"a whole number from {least} to {most}";
         if (!TryGet(key, out JsonElement value)) return absent ?? throw Missing(key, expected);
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= least && number <= most
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= least
+            && number <= most
             ? number
             : throw Wrong(key, value, expected);
     }
@@ -83,7 +86,9 @@ internal sealed class JsonSection
     public string String(string key, string? absent)
     {
         if (!TryGet(key, out JsonElement value)) return absent ?? throw Missing(key, "a string");
-        return value.ValueKind == JsonValueKind.String ? Unescape(() => value.GetString()!, Key(key)) : throw Wrong(key, value, "a string");
+        return value.ValueKind == JsonValueKind.String
+            ? Unescape(() => value.GetString()!, Key(key))
+            : throw Wrong(key, value, "a string");
     }
 
     /// <summary>A string or null.</summary>
@@ -95,7 +100,9 @@ internal sealed class JsonSection
     {
         if (!TryGet(key, out JsonElement element)) return absent;
         var expected = new List<string>();
-        string? found = element.ValueKind == JsonValueKind.String ? Unescape(() => element.GetString()!, Key(key)) : null;
+        string? found = element.ValueKind == JsonValueKind.String
+            ? Unescape(() => element.GetString()!, Key(key))
+            : null;
         foreach (var (word, value) in words)
         {
             if (found == word) return value;
@@ -160,7 +167,8 @@ internal sealed class JsonSection
 
     private ModelFormatException Missing(string key, string expected) => new(_file, Key(key), "missing", expected);
 
-    private ModelFormatException Wrong(string key, JsonElement value, string expected) => new(_file, Key(key), Kind(value), expected);
+    private ModelFormatException Wrong(string key, JsonElement value, string expected) =>
+        new(_file, Key(key), Kind(value), expected);
 
     private static string Kind(JsonElement value) => value.ValueKind switch
     {

@@ -1,4 +1,4 @@
-// What every format reader gives, and the graph and every writer take: shape, weights by one set of names, vocabularies.
+// What every format reader gives, and graph and writer take: shape, weights by one set of names, vocabularies.
 using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;
@@ -8,20 +8,23 @@ namespace Engine.Formats;
 
 /// <summary>A model on the host, not yet on a backend: its weights are read when they are packed.</summary>
 /// <remarks>
-/// Names (S is <c>encoder</c> or <c>decoder</c>, i counts from 0; every linear weight is [outputs, inputs], biases and norms are
-/// [1, width]; those marked * may be absent):
+/// Names (S is <c>encoder</c> or <c>decoder</c>, i counts from 0; every linear weight is [outputs, inputs], biases and
+/// norms are [1, width]; those marked * may be absent):
 /// <code>
-/// S.embedding.weight            S.positions.weight*          S.embedding_norm.{weight,bias}*    S.final_norm.{weight,bias}*
-/// S.layers.i.self_attention.{query,key,value,output}.{weight,bias*}       S.layers.i.self_attention.score.weight* (additive)
+/// S.embedding.weight     S.positions.weight*     S.embedding_norm.{weight,bias}*     S.final_norm.{weight,bias}*
+/// S.layers.i.self_attention.{query,key,value,output}.{weight,bias*}
+/// S.layers.i.self_attention.score.weight* (additive)
 /// S.layers.i.self_attention_norm.{weight,bias*}
-/// decoder.layers.i.cross_attention.{query,key,value,output}.{weight,bias*}, .score.weight*
+/// decoder.layers.i.cross_attention.{query,key,value,output}.{weight,bias*}
+/// decoder.layers.i.cross_attention.score.weight* (additive)
 /// decoder.layers.i.cross_attention_norm.{weight,bias*}
-/// S.layers.i.feed_forward.{up,gate*,down}.{weight,bias*}                  S.layers.i.feed_forward_norm.{weight,bias*}
+/// S.layers.i.feed_forward.{up,gate*,down}.{weight,bias*}
+/// S.layers.i.feed_forward_norm.{weight,bias*}
 /// output.{weight,bias*}
 /// </code>
-/// A gated feed-forward block is down(activation(up(x)) ⊙ gate(x)). <see cref="ModelReader.Open"/> gives only models that have
-/// every tensor that their configuration asks for, of the right shape, and no other.
-/// Weights that are shared are one <see cref="HostTensor"/> under several names.
+/// A gated feed-forward block is down(activation(up(x)) ⊙ gate(x)). Weights that are shared are one
+/// <see cref="HostTensor"/> under several names. <see cref="ModelReader.Open"/> gives only models that have every
+/// tensor that their configuration asks for, of the right shape, and no other.
 /// </remarks>
 public sealed class ModelData : IDisposable
 {
@@ -71,7 +74,7 @@ public sealed record SpecialTokens
     /// <summary>Ends a sentence.</summary>
     public string End { get; init; } = "</s>";
 
-    /// <summary>What the decoder is fed first; null: the caller gives it as the first token of the target prefix.</summary>
+    /// <summary>What the decoder is fed first; null: the caller gives it as the first token of the prefix.</summary>
     public string? DecoderStart { get; init; } = "<s>";
 
     /// <summary>Whether <see cref="Begin"/> is put before the source.</summary>

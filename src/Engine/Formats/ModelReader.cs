@@ -4,9 +4,10 @@ namespace Engine.Formats;
 /// <summary>Reads a model of any format that the engine knows.</summary>
 public static class ModelReader
 {
-    private const string Expected = $"{CTranslate2Reader.FileName} of CTranslate2, or {OwnFormat.FileName} with {OwnFormat.ConfigName}";
+    private const string Expected =
+        $"{CTranslate2Reader.FileName} of CTranslate2, or {OwnFormat.FileName} with {OwnFormat.ConfigName}";
 
-    /// <summary>Reads shape, vocabularies and the list of weights; the weights themselves are read when they are packed.</summary>
+    /// <summary>Reads shape, vocabularies and the list of weights; their numbers are read on packing.</summary>
     /// <remarks>
     /// Everything but the weights' numbers is checked here: sizes against the file's length, shapes against each other,
     /// vocabularies against the embeddings. The file stays open until the model is disposed.
@@ -27,7 +28,8 @@ public static class ModelReader
                     $"{CTranslate2Reader.FileName} or {OwnFormat.FileName}"),
             };
         }
-        if (!Directory.Exists(path)) throw new ModelFormatException(path, "the directory", "missing", $"one with {Expected}");
+        if (!Directory.Exists(path))
+            throw new ModelFormatException(path, "the directory", "missing", $"one with {Expected}");
 
         bool isCTranslate2 = File.Exists(Path.Combine(path, CTranslate2Reader.FileName));
         bool isOwn = File.Exists(Path.Combine(path, OwnFormat.FileName));
@@ -36,7 +38,8 @@ public static class ModelReader
             (true, false) => CTranslate2Reader.Open(path),
             (false, true) => OwnFormat.Open(path),
             (true, true) => throw new ModelFormatException(path, "the directory",
-                $"one with both {CTranslate2Reader.FileName} and {OwnFormat.FileName}", "one of them, or the path of the file itself"),
+                $"one with both {CTranslate2Reader.FileName} and {OwnFormat.FileName}",
+                "one of them, or the path of the file itself"),
             _ => throw new ModelFormatException(path, "the content of the directory", Content(path), Expected),
         };
     }
@@ -46,9 +49,12 @@ public static class ModelReader
         const int shown = 10;
         try
         {
-            string[] names = [.. Directory.EnumerateFileSystemEntries(directory).Take(shown + 1).Select(entry => Path.GetFileName(entry))];
+            string[] names = [.. new DirectoryInfo(directory).EnumerateFileSystemInfos().Take(shown + 1)
+                .Select(entry => entry.Name)];
             Array.Sort(names, StringComparer.Ordinal);
-            return names.Length == 0 ? "nothing" : string.Join(", ", names.Take(shown)) + (names.Length > shown ? ", ..." : "");
+            return names.Length == 0
+                ? "nothing"
+                : string.Join(", ", names.Take(shown)) + (names.Length > shown ? ", ..." : "");
         }
         catch (Exception e) when (FileSource.IsAccessError(e))
         {

@@ -30,42 +30,47 @@ internal static class ModelValidation
         Demand(config.ModelDim >= 1, "model_dim", config.ModelDim, "at least 1");
         Demand(config.SourceVocabulary >= 1, "source_vocabulary_size", config.SourceVocabulary, "at least 1");
         Demand(config.TargetVocabulary >= 1, "target_vocabulary_size", config.TargetVocabulary, "at least 1");
-        foreach (var (side, stack) in (ReadOnlySpan<(string, StackConfig)>)[("encoder", config.Encoder), ("decoder", config.Decoder)])
+        foreach (var (side, stack) in
+            (ReadOnlySpan<(string, StackConfig)>)[("encoder", config.Encoder), ("decoder", config.Decoder)])
         {
             AttentionConfig attention = stack.Attention;
             Demand(stack.Layers >= 1, $"{side}.layers", stack.Layers, "at least 1");
             Demand(stack.HiddenDim >= 1, $"{side}.hidden_dim", stack.HiddenDim, "at least 1");
             Demand(attention.Heads >= 1, $"{side}.attention.heads", attention.Heads, "at least 1");
             Demand(attention.HeadDim >= 1, $"{side}.attention.head_dim", attention.HeadDim, "at least 1");
-            Demand((long)attention.Heads * attention.HeadDim <= int.MaxValue, $"{side}.attention.head_dim", attention.HeadDim,
-                $"at most {int.MaxValue / attention.Heads:N0} with {attention.Heads} heads");
-            Demand(attention.Scale is null or > 0 and < float.PositiveInfinity, $"{side}.attention.scale", attention.Scale,
-                "greater than 0 and finite, or null");
-            Demand(attention.WindowLeft is null or >= 0, $"{side}.attention.window_left", attention.WindowLeft, "at least 0, or null");
-            Demand(attention.WindowRight is null or >= 0, $"{side}.attention.window_right", attention.WindowRight, "at least 0, or null");
+            Demand((long)attention.Heads * attention.HeadDim <= int.MaxValue, $"{side}.attention.head_dim",
+                attention.HeadDim, $"at most {int.MaxValue / attention.Heads:N0} with {attention.Heads} heads");
+            Demand(attention.Scale is null or > 0 and < float.PositiveInfinity, $"{side}.attention.scale",
+                attention.Scale, "greater than 0 and finite, or null");
+            Demand(attention.WindowLeft is null or >= 0, $"{side}.attention.window_left", attention.WindowLeft,
+                "at least 0, or null");
+            Demand(attention.WindowRight is null or >= 0, $"{side}.attention.window_right", attention.WindowRight,
+                "at least 0, or null");
             Demand(Enum.IsDefined(attention.Kind), $"{side}.attention.kind", attention.Kind, "a kind of attention");
             Demand(Enum.IsDefined(stack.Activation), $"{side}.activation", stack.Activation, "an activation");
             Demand(stack.NormEpsilon is > 0 and < float.PositiveInfinity, $"{side}.norm_epsilon", stack.NormEpsilon,
                 "greater than 0 and finite");
-            Demand(stack.EmbeddingScale is not { } scale || float.IsFinite(scale), $"{side}.embedding_scale", stack.EmbeddingScale,
-                "a finite number, or null");
+            Demand(stack.EmbeddingScale is not { } scale || float.IsFinite(scale), $"{side}.embedding_scale",
+                stack.EmbeddingScale, "a finite number, or null");
             CheckPositions(stack.Positions, side, config.ModelDim, Demand);
         }
 
         int layers = config.Decoder.Layers, heads = config.Decoder.Attention.Heads;
-        Demand(config.AlignmentLayer >= -layers && config.AlignmentLayer < layers, "alignment_layer", config.AlignmentLayer,
-            $"a layer of the decoder, {-layers} to {layers - 1}");
+        Demand(config.AlignmentLayer >= -layers && config.AlignmentLayer < layers, "alignment_layer",
+            config.AlignmentLayer, $"a layer of the decoder, {-layers} to {layers - 1}");
         Demand(config.AlignmentHeads >= 0 && config.AlignmentHeads <= heads, "alignment_heads", config.AlignmentHeads,
             $"0 to {heads}, the decoder's heads");
     }
 
-    private static void CheckPositions(PositionConfig positions, string side, int width, Action<bool, string, object?, string> demand)
+    private static void CheckPositions(
+        PositionConfig positions, string side, int width, Action<bool, string, object?, string> demand)
     {
         demand(Enum.IsDefined(positions.Kind), $"{side}.positions.kind", positions.Kind, "a kind of positions");
         demand(positions.Start is >= 0 and <= 1_000_000, $"{side}.positions.start", positions.Start, "0 to 1,000,000");
         if (positions.Kind != PositionKind.Sinusoidal) return;
         demand(width % 2 == 0, "model_dim", width, "an even number, as there is a cosine for each sine");
-        demand(width >= 4 || !positions.ReachesLongest, "model_dim", width, "at least 4, so that there are two wavelengths");
+        demand(width >= 4 || !positions.ReachesLongest, "model_dim", width,
+            "at least 4, so that there are two wavelengths");
     }
 
     private static void CheckTensors(ModelData model)
@@ -84,7 +89,8 @@ internal static class ModelValidation
             }
         }
         foreach (var (name, tensor) in model.Tensors)
-            if (!known.Contains(name)) throw new ModelFormatException(tensor.File, name, "there", "no such tensor, by the configuration");
+            if (!known.Contains(name))
+                throw new ModelFormatException(tensor.File, name, "there", "no such tensor, by the configuration");
     }
 
     private static void CheckTensor(in TensorSpec spec, HostTensor tensor)
@@ -93,7 +99,8 @@ internal static class ModelValidation
         Shape shape = tensor.Shape;
         if (shape.Columns != spec.Columns || (spec.Rows == 0 ? shape.Rows < 1 : shape.Rows != spec.Rows))
             throw new ModelFormatException(tensor.File, $"the shape of {name}", $"{shape}", Expected(spec));
-        bool isKnown = tensor.Type.IsFloat() || (spec.Role == TensorRole.Weight && tensor.Type is DType.Int8 or DType.Int16);
+        bool isKnown = tensor.Type.IsFloat()
+            || (spec.Role == TensorRole.Weight && tensor.Type is DType.Int8 or DType.Int16);
         if (!isKnown)
         {
             string expected = spec.Role == TensorRole.Weight ? "a float type, int8 or int16" : "a float type";
@@ -101,7 +108,8 @@ internal static class ModelValidation
         }
         int scales = tensor.Type switch { DType.Int8 => shape.Rows, DType.Int16 => 1, _ => 0 };
         if ((tensor.Scales?.Length ?? 0) != scales)
-            throw new ModelFormatException(tensor.File, $"the number of scales of {name}", $"{tensor.Scales?.Length ?? 0}", $"{scales}");
+            throw new ModelFormatException(tensor.File, $"the number of scales of {name}",
+                $"{tensor.Scales?.Length ?? 0}", $"{scales}");
         for (int i = 0; i < scales; i++)
         {
             if (!WeightConversion.IsUsableScale(tensor.Scales![i], tensor.Type))
@@ -124,19 +132,22 @@ internal static class ModelValidation
         if (tokens.DecoderStart is { } start && !model.Config.StartsFromZeroEmbedding)
             CheckToken(configFile, "decoder start", start, "target", model.TargetVocabulary);
         if (model.Tokenizer is not ("space" or "character"))
-            throw new ModelFormatException(configFile, "the tokenizer", Quote.Text(model.Tokenizer), "\"space\" or \"character\"");
+            throw new ModelFormatException(configFile, "the tokenizer", Quote.Text(model.Tokenizer),
+                "\"space\" or \"character\"");
     }
 
     private static void CheckCount(string file, string side, Vocabulary vocabulary, int rows)
     {
         if (vocabulary.Count != rows)
-            throw new ModelFormatException(file, $"the number of {side} tokens", $"{vocabulary.Count:N0}", $"{rows:N0}, rows of the embedding");
+            throw new ModelFormatException(file, $"the number of {side} tokens", $"{vocabulary.Count:N0}",
+                $"{rows:N0}, rows of the embedding");
     }
 
     private static void CheckToken(string file, string what, string token, string side, Vocabulary vocabulary)
     {
         if (!vocabulary.TryGetId(token, out _))
-            throw new ModelFormatException(file, $"the {what} token", Quote.Text(token), $"a token of the {side} vocabulary");
+            throw new ModelFormatException(file, $"the {what} token", Quote.Text(token),
+                $"a token of the {side} vocabulary");
     }
 
     private static string Expected(in TensorSpec spec) => spec.Role == TensorRole.Vector
@@ -144,5 +155,6 @@ internal static class ModelValidation
         : $"a matrix of [{(spec.Rows == 0 ? "positions" : spec.Rows)}, {spec.Columns}]";
 
     // The file's own name is what its author knows; ours says which part of a fused matrix is meant.
-    private static string Named(string name, HostTensor tensor) => tensor.Name == name ? name : $"{tensor.Name} ({name})";
+    private static string Named(string name, HostTensor tensor) =>
+        tensor.Name == name ? name : $"{tensor.Name} ({name})";
 }

@@ -12,35 +12,39 @@ public static class ModelWriter
 {
     private const int BufferBytes = 1 << 20;
 
-    private static readonly JsonWriterOptions Readable = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Readable =
+        new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes a model. It appears at its place only when it is whole.</summary>
     /// <remarks>
-    /// Matrices of linear layers and embeddings are converted; biases, norms and tables of positions stay as they are. Takes
-    /// about a megabyte of memory beside the quantisation scales, whatever the size of the model.
+    /// Matrices of linear layers and embeddings are converted; biases, norms and tables of positions stay as they are.
+    /// Takes about a megabyte of memory beside the quantisation scales, whatever the size of the model.
     /// </remarks>
     /// <param name="model">The model.</param>
     /// <param name="directory">Where it goes: a new directory, or an empty one.</param>
     /// <param name="weights">A float type, int8 or int16; null: as they are.</param>
     /// <exception cref="ArgumentException">The directory is not empty, or weights cannot have that type.</exception>
-    /// <exception cref="ModelFormatException">The model is broken, or a weight is beyond what the type can hold.</exception>
+    /// <exception cref="ModelFormatException">The model is broken, or a weight is too large for the type.</exception>
     /// <exception cref="IOException">The directory cannot be written; nothing is left of it.</exception>
     public static void Write(ModelData model, string directory, DType? weights = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(directory);
         if (weights is { } type && !type.IsFloat() && type is not (DType.Int8 or DType.Int16))
-            throw new ArgumentException($"Weights are to be {type.Word()}, expected float32, float16, bfloat16, int8 or int16.", nameof(weights));
+            throw new ArgumentException($"Weights cannot be {type.Word()}, only a float type, int8 or int16.",
+                nameof(weights));
         string place = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
         if (File.Exists(place) || (Directory.Exists(place) && Directory.EnumerateFileSystemEntries(place).Any()))
-            throw new ArgumentException($"{directory} is there and not empty, expected a new or an empty directory.", nameof(directory));
+            throw new ArgumentException($"{directory} is there and not empty, expected a new or an empty directory.",
+                nameof(directory));
         ModelValidation.Check(model, model.Path);
 
         string temporary = $"{place}.{Path.GetRandomFileName()}.tmp";
         Directory.CreateDirectory(temporary);
         try
         {
-            Dictionary<string, string> aliases = WriteTensors(model, Path.Combine(temporary, OwnFormat.FileName), weights);
+            Dictionary<string, string> aliases = WriteTensors(model, Path.Combine(temporary, OwnFormat.FileName),
+                weights);
             WriteConfig(model, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
             if (Directory.Exists(place)) Directory.Delete(place);
@@ -53,10 +57,11 @@ public static class ModelWriter
         }
     }
 
-    // Weights that are quantised here are rounded, so activations should be; where they already were, the file knows best.
+    // Weights that are quantised here are rounded, so activations should be; where they already were, the file knows.
     private static ActivationRounding Rounding(ModelData model, DType? weights)
     {
-        bool isQuantisedHere = weights is DType.Int8 or DType.Int16 && model.Tensors.Values.All(tensor => tensor.Type.IsFloat());
+        bool isQuantisedHere = weights is DType.Int8 or DType.Int16
+            && model.Tensors.Values.All(tensor => tensor.Type.IsFloat());
         return isQuantisedHere ? ActivationRounding.Nearest : model.Rounding;
     }
 
@@ -74,7 +79,9 @@ public static class ModelWriter
                 aliases.Add(spec.Name, first[(tensor, spec.Role)]);
                 continue;
             }
-            HostTensor converted = weights is { } type && spec.Role == TensorRole.Weight ? WeightConversion.Convert(tensor, type) : tensor;
+            HostTensor converted = weights is { } type && spec.Role == TensorRole.Weight
+                ? WeightConversion.Convert(tensor, type)
+                : tensor;
             var (rows, columns) = converted.Shape;
             items.Add(spec.Role == TensorRole.Vector
                 ? new SafeTensorsItem(spec.Name, converted.Type, columns)
@@ -113,7 +120,8 @@ public static class ModelWriter
         }
     }
 
-    private static void WriteConfig(ModelData model, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
+    private static void WriteConfig(
+        ModelData model, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
     {
         TransformerConfig config = model.Config;
         using FileStream stream = File.Create(file);

@@ -1,4 +1,4 @@
-// The engine's own format: a directory with model.safetensors, config.json and vocabularies. docs/model-format.md describes it.
+// The engine's own format, as docs/model-format.md has it: model.safetensors, config.json and vocabularies.
 using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;
@@ -58,7 +58,8 @@ internal static class OwnFormat
             ModelValidation.CheckConfig(config, configFile);
             CheckRanks(config, file, tensors);
 
-            var (source, target) = VocabularyReader.Read(directory, tokens.Unknown, config.SourceVocabulary, config.TargetVocabulary);
+            var (source, target) = VocabularyReader.Read(
+                directory, tokens.Unknown, config.SourceVocabulary, config.TargetVocabulary);
             var model = new ModelData
             {
                 Path = directory,
@@ -90,8 +91,10 @@ internal static class OwnFormat
             if (entry.Name.EndsWith("_scale", StringComparison.Ordinal))
             {
                 string owner = entry.Name[..^"_scale".Length];
-                if (file.Entries.TryGetValue(owner, out SafeTensorsEntry? weight) && weight.KnownType is DType.Int8 or DType.Int16) continue;
-                throw new ModelFormatException(file.File, entry.Name, "there", $"a scale only beside int8 or int16 weights {Quote.Text(owner)}");
+                DType? type = file.Entries.TryGetValue(owner, out SafeTensorsEntry? weight) ? weight.KnownType : null;
+                if (type is DType.Int8 or DType.Int16) continue;
+                throw new ModelFormatException(file.File, entry.Name, "there",
+                    $"a scale only beside int8 or int16 weights {Quote.Text(owner)}");
             }
             tensors.Add(entry.Name, file.Tensor(entry, Scales(file, entry)));
         }
@@ -103,7 +106,9 @@ internal static class OwnFormat
         if (entry.KnownType is not (DType.Int8 or DType.Int16)) return null;
         string name = $"{entry.Name}_scale";
         bool isPerRow = entry.KnownType == DType.Int8;
-        string expected = isPerRow ? $"F32 [{entry.Dimensions.FirstOrDefault()}], one number a row" : "F32 [], one number";
+        string expected = isPerRow
+            ? $"F32 [{entry.Dimensions.FirstOrDefault()}], one number a row"
+            : "F32 [], one number";
         if (!file.Entries.TryGetValue(name, out SafeTensorsEntry? scale))
             throw new ModelFormatException(file.File, name, "missing", expected);
         bool fits = scale.KnownType == DType.Float32 && (isPerRow
@@ -123,7 +128,8 @@ internal static class OwnFormat
         {
             string target = aliases.String(name, null);
             string field = $"the alias {Quote.Text(name)}";
-            if (tensors.ContainsKey(name)) throw new ModelFormatException(configFile, field, "a tensor of the file too", "one or the other");
+            if (tensors.ContainsKey(name))
+                throw new ModelFormatException(configFile, field, "a tensor of the file too", "one or the other");
             if (!tensors.TryGetValue(target, out HostTensor? tensor))
                 throw new ModelFormatException(configFile, field, Quote.Text(target), $"a tensor of {FileName}");
             added.Add(name, tensor);
@@ -132,7 +138,8 @@ internal static class OwnFormat
     }
 
     // In the table of the graph a vector is a matrix of one row; in the file it has one dimension.
-    private static void CheckRanks(TransformerConfig config, SafeTensorsFile file, Dictionary<string, HostTensor> tensors)
+    private static void CheckRanks(
+        TransformerConfig config, SafeTensorsFile file, Dictionary<string, HostTensor> tensors)
     {
         foreach (TensorSpec spec in TensorSpec.Of(config))
         {

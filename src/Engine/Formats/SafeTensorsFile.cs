@@ -60,11 +60,11 @@ internal sealed class SafeTensorsFile : IDisposable
     }
 
     /// <summary>A tensor as a table: a vector is one row, a scalar one element.</summary>
-    /// <exception cref="ModelFormatException">It has more than two dimensions, or a type that the engine does not compute with.</exception>
+    /// <exception cref="ModelFormatException">More than two dimensions, or a type that the engine lacks.</exception>
     public HostTensor Tensor(SafeTensorsEntry entry, float[]? scales = null)
     {
-        DType type = entry.KnownType ?? throw new ModelFormatException(File, $"the element type of {entry.Name}", entry.Type,
-            "F32, F16, BF16, I8, I16 or I32");
+        DType type = entry.KnownType ?? throw new ModelFormatException(
+            File, $"the element type of {entry.Name}", entry.Type, "F32, F16, BF16, I8, I16 or I32");
         long[] dims = entry.Dimensions;
         if (dims.Length > 2 || dims.Any(extent => extent > int.MaxValue))
             throw new ModelFormatException(File, $"the shape of {entry.Name}", entry.Shape, "a matrix or a vector");
@@ -130,8 +130,10 @@ internal sealed class SafeTensorsFile : IDisposable
         }
         var header = new byte[length];
         source.Read(sizeof(ulong), header);
-        if (header[0] != '{') throw new ModelFormatException(source.File, "the first byte of the header", $"{header[0]}", "123, a brace");
-        if (!Utf8.IsValid(header)) throw new ModelFormatException(source.File, "the encoding of the header", "not UTF-8", "UTF-8");
+        if (header[0] != '{')
+            throw new ModelFormatException(source.File, "the first byte of the header", $"{header[0]}", "123, a brace");
+        if (!Utf8.IsValid(header))
+            throw new ModelFormatException(source.File, "the encoding of the header", "not UTF-8", "UTF-8");
         return header;
     }
 
@@ -158,7 +160,8 @@ internal sealed class SafeTensorsFile : IDisposable
                     throw new ModelFormatException(file, name, "there twice", "one tensor of this name");
                 }
                 if (entries.Count > FormatLimits.Tensors)
-                    throw new ModelFormatException(file, "the number of tensors", "larger", $"at most {FormatLimits.Tensors:N0}");
+                    throw new ModelFormatException(file, "the number of tensors", "larger",
+                        $"at most {FormatLimits.Tensors:N0}");
             }
             reader.Read();   // throws if anything but blanks follows
         }
@@ -174,7 +177,8 @@ internal sealed class SafeTensorsFile : IDisposable
         int bytes = reader.ValueSpan.Length;
         return bytes <= FormatLimits.NameBytes
             ? reader.GetString()!
-            : throw new ModelFormatException(file, "the length of a name", $"{bytes:N0} bytes", $"at most {FormatLimits.NameBytes} bytes");
+            : throw new ModelFormatException(file, "the length of a name", $"{bytes:N0} bytes",
+                $"at most {FormatLimits.NameBytes} bytes");
     }
 
     // Nothing in it is used; a file whose metadata is not as the format says is no file of the format.
@@ -207,7 +211,8 @@ internal sealed class SafeTensorsFile : IDisposable
                 "dtype" => type is null,
                 "shape" => shape is null,
                 "data_offsets" => offsets is null,
-                _ => throw new ModelFormatException(file, $"the entry of {shown}", $"one with a key {Quote.Text(key)}", "dtype, shape, data_offsets"),
+                _ => throw new ModelFormatException(file, $"the entry of {shown}", $"one with a key {Quote.Text(key)}",
+                    "dtype, shape, data_offsets"),
             };
             if (!isNew) throw new ModelFormatException(file, field, "there twice", "there once");
             if (key == "shape") shape = Numbers(file, field, ref reader);
@@ -218,10 +223,13 @@ internal sealed class SafeTensorsFile : IDisposable
 
         if (type is null) throw new ModelFormatException(file, $"the dtype of {shown}", "missing", "a string");
         if (shape is null) throw new ModelFormatException(file, $"the shape of {shown}", "missing", "an array");
-        if (offsets is null) throw new ModelFormatException(file, $"the data_offsets of {shown}", "missing", "an array");
-        if (Bits(type) == 0) throw new ModelFormatException(file, $"the dtype of {shown}", Quote.Text(type), "a type of the format");
+        if (offsets is null)
+            throw new ModelFormatException(file, $"the data_offsets of {shown}", "missing", "an array");
+        if (Bits(type) == 0)
+            throw new ModelFormatException(file, $"the dtype of {shown}", Quote.Text(type), "a type of the format");
         if (offsets.Length != 2)
-            throw new ModelFormatException(file, $"the data_offsets of {shown}", $"{offsets.Length} numbers", "2 numbers");
+            throw new ModelFormatException(file, $"the data_offsets of {shown}", $"{offsets.Length} numbers",
+                "2 numbers");
         return new SafeTensorsEntry(name, type, shape, offsets[0], offsets[1]);
     }
 
@@ -236,7 +244,8 @@ internal sealed class SafeTensorsFile : IDisposable
             if (count == FormatLimits.Rank)
                 throw new ModelFormatException(file, field, "longer", $"at most {FormatLimits.Rank} numbers");
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long number) || number < 0)
-                throw new ModelFormatException(file, field, $"one with {reader.TokenType}", "whole numbers, at least 0");
+                throw new ModelFormatException(file, field, $"one with {reader.TokenType}",
+                    "whole numbers, at least 0");
             numbers[count++] = number;
         }
         return numbers[..count].ToArray();
@@ -263,7 +272,8 @@ internal sealed class SafeTensorsFile : IDisposable
             end = entry.End;
         }
         if (end != dataBytes)
-            throw new ModelFormatException(file, "the length of the data", $"{dataBytes:N0} bytes", $"{end:N0} bytes, the end of the last tensor");
+            throw new ModelFormatException(file, "the length of the data", $"{dataBytes:N0} bytes",
+                $"{end:N0} bytes, the end of the last tensor");
     }
 
     // −1: too many, or not a whole number of bytes.

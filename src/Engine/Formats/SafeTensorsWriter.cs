@@ -1,4 +1,4 @@
-// Writes a safetensors file tensor by tensor: the header is known before the first byte of data, so nothing is collected.
+// Writes safetensors tensor by tensor: the header is known before the first byte of data, so nothing is collected.
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Json;
@@ -28,7 +28,8 @@ internal sealed class SafeTensorsWriter : IDisposable
     /// <remarks>Tensors are laid out by descending element size, so that each is aligned to its elements.</remarks>
     public SafeTensorsWriter(string file, IEnumerable<SafeTensorsItem> items)
     {
-        SafeTensorsItem[] sorted = [.. items.OrderByDescending(item => item.Type.Bytes()).ThenBy(item => item.Name, StringComparer.Ordinal)];
+        SafeTensorsItem[] sorted = [.. items.OrderByDescending(item => item.Type.Bytes())
+            .ThenBy(item => item.Name, StringComparer.Ordinal)];
         byte[] header = Header(sorted);
         long begin = sizeof(ulong) + header.Length;
         foreach (SafeTensorsItem item in sorted)
@@ -68,7 +69,8 @@ internal sealed class SafeTensorsWriter : IDisposable
     /// <exception cref="InvalidOperationException">Not every tensor was written.</exception>
     public void Complete()
     {
-        if (_missing != 0) throw new InvalidOperationException($"{_missing:N0} bytes were not written, expected every byte once.");
+        if (_missing != 0)
+            throw new InvalidOperationException($"{_missing:N0} bytes were not written, expected every byte once.");
         RandomAccess.FlushToDisk(_handle);
     }
 

@@ -1,4 +1,4 @@
-// Which tensors a model has, by its configuration: one list for the readers, the writer, the checks and the documentation.
+// Which tensors a model has, by its configuration: one list for the readers, the writer and the checks.
 using Engine.Models;
 
 namespace Engine.Formats;
@@ -25,17 +25,19 @@ internal enum TensorRole
 internal readonly record struct TensorSpec(string Name, TensorRole Role, int Rows, int Columns, bool IsOptional)
 {
     /// <summary>All tensors of a model, encoder first, in the order in which the graph uses them.</summary>
-    /// <remarks>Lazy: a configuration with absurdly many layers costs nothing until its first tensor is found missing.</remarks>
+    /// <remarks>Lazy: absurdly many layers cost nothing until the first tensor is found missing.</remarks>
     public static IEnumerable<TensorSpec> Of(TransformerConfig config)
     {
-        foreach (TensorSpec spec in Stack("encoder", config.Encoder, config.ModelDim, config.SourceVocabulary, crossAttention: false))
+        int width = config.ModelDim;
+        foreach (TensorSpec spec in Stack("encoder", config.Encoder, width, config.SourceVocabulary, false))
             yield return spec;
-        foreach (TensorSpec spec in Stack("decoder", config.Decoder, config.ModelDim, config.TargetVocabulary, crossAttention: true))
+        foreach (TensorSpec spec in Stack("decoder", config.Decoder, width, config.TargetVocabulary, true))
             yield return spec;
-        foreach (TensorSpec spec in Linear("output", config.TargetVocabulary, config.ModelDim)) yield return spec;
+        foreach (TensorSpec spec in Linear("output", config.TargetVocabulary, width)) yield return spec;
     }
 
-    private static IEnumerable<TensorSpec> Stack(string side, StackConfig stack, int width, int vocabulary, bool crossAttention)
+    private static IEnumerable<TensorSpec> Stack(
+        string side, StackConfig stack, int width, int vocabulary, bool crossAttention)
     {
         yield return new($"{side}.embedding.weight", TensorRole.Weight, vocabulary, width, false);
         if (stack.Positions.Kind == PositionKind.Learned)

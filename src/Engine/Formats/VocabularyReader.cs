@@ -9,17 +9,20 @@ namespace Engine.Formats;
 /// <summary>Reads the vocabularies of a model's directory.</summary>
 internal static class VocabularyReader
 {
-    /// <summary>Reads the source's and the target's vocabulary; where they are shared, both are the same object.</summary>
+    /// <summary>Reads the source's and the target's vocabulary; shared ones are the same object.</summary>
     /// <param name="directory">Directory of the model.</param>
     /// <param name="unknown">The token for what is not in the list; appended when it is not in it.</param>
     /// <param name="sourceCount">Rows of the source embedding: how many tokens there are.</param>
     /// <param name="targetCount">Rows of the target embedding.</param>
-    public static (Vocabulary Source, Vocabulary Target) Read(string directory, string unknown, int sourceCount, int targetCount)
+    public static (Vocabulary Source, Vocabulary Target) Read(
+        string directory, string unknown, int sourceCount, int targetCount)
     {
         if (Find(directory, "shared_vocabulary") is { } shared)
         {
             Vocabulary both = Read(shared, unknown, sourceCount);
-            return targetCount == sourceCount ? (both, both) : throw WrongCount(shared, both.Count.ToString("N0"), targetCount);
+            return targetCount == sourceCount
+                ? (both, both)
+                : throw WrongCount(shared, both.Count.ToString("N0"), targetCount);
         }
         string source = Find(directory, "source_vocabulary") ?? throw Missing(directory, "source_vocabulary");
         string target = Find(directory, "target_vocabulary") ?? throw Missing(directory, "target_vocabulary");
@@ -36,7 +39,9 @@ internal static class VocabularyReader
     private static Vocabulary Read(string file, string unknown, int count)
     {
         byte[] bytes = FileSource.ReadAll(file, FormatLimits.VocabularyBytes);
-        List<string> tokens = file.EndsWith(".json", StringComparison.Ordinal) ? Json(file, bytes, count) : Lines(file, bytes, count);
+        List<string> tokens = file.EndsWith(".json", StringComparison.Ordinal)
+            ? Json(file, bytes, count)
+            : Lines(file, bytes, count);
         var vocabulary = new Vocabulary(tokens, unknown);
         return vocabulary.Count == count ? vocabulary : throw WrongCount(file, vocabulary.Count.ToString("N0"), count);
     }

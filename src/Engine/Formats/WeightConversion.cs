@@ -13,25 +13,27 @@ internal static class WeightConversion
 
     /// <summary>The tensor with elements of another type; the same object if it has that type.</summary>
     /// <remarks>
-    /// int8: scale = 127 / max|row|, 1 for a row of zeros. int16: scale = 1024 / max|W|. q = w · scale, rounded. To float16 and
-    /// bfloat16: to the nearest, ties to even. From integers: w = q / scale. Scales are computed at once, which reads the
-    /// tensor; the elements are converted when they are read.
+    /// int8: scale = 127 / max|row|, 1 for a row of zeros. int16: scale = 1024 / max|W|. q = w · scale, rounded. To
+    /// float16 and bfloat16: to the nearest, ties to even. From integers: w = q / scale. Scales are computed at once,
+    /// which reads the tensor; the elements are converted when they are read.
     /// </remarks>
     /// <param name="tensor">The tensor.</param>
     /// <param name="type">A float type, int8 or int16.</param>
-    /// <param name="rounding">Legacy: integers are cut toward zero, as for files of CTranslate2 binary versions 1 to 4.</param>
+    /// <param name="rounding">Legacy: cut toward zero, as for files of CTranslate2 binary versions 1 to 4.</param>
     /// <exception cref="ModelFormatException">A value is not finite, or beyond what the type can hold.</exception>
-    public static HostTensor Convert(HostTensor tensor, DType type, ActivationRounding rounding = ActivationRounding.Nearest) =>
+    public static HostTensor Convert(
+        HostTensor tensor, DType type, ActivationRounding rounding = ActivationRounding.Nearest) =>
         Convert([tensor], type, rounding)[0];
 
     /// <summary>
-    /// Converts parts of one matrix (query, key, value): with int16 they have the scale that the whole matrix would have.
+    /// Converts parts of one matrix (query, key, value): with int16 they have the scale that the whole would have.
     /// </summary>
     public static HostTensor[] Convert(
         ReadOnlySpan<HostTensor> parts, DType type, ActivationRounding rounding = ActivationRounding.Nearest)
     {
         if (!type.IsFloat() && type is not (DType.Int8 or DType.Int16))
-            throw new ArgumentOutOfRangeException(nameof(type), type, "Weights are float32, float16, bfloat16, int8 or int16.");
+            throw new ArgumentOutOfRangeException(nameof(type), type,
+                "Weights are float32, float16, bfloat16, int8 or int16.");
         var converted = new HostTensor[parts.Length];
         float[]? shared = null;
         for (int i = 0; i < parts.Length; i++)
@@ -41,12 +43,13 @@ internal static class WeightConversion
             {
                 _ when part.Type == type => null,
                 DType.Int8 => [.. RowMaxima(part).Select(max => Scale(part, DType.Int8, 127, max))],
-                DType.Int16 => shared ??= [Scale(part, DType.Int16, 1024, parts.ToArray().Max(each => RowMaxima(each).Max()))],
+                DType.Int16 => shared ??= [Scale(part, DType.Int16, 1024, Maximum(parts))],
                 _ => null,
             };
             converted[i] = part.Type == type
                 ? part
-                : new HostTensor(part.Name, type, part.Shape, new ConvertingSource(part, type, scales, rounding), 0, scales);
+                : new HostTensor(
+                    part.Name, type, part.Shape, new ConvertingSource(part, type, scales, rounding), 0, scales);
         }
         return converted;
     }
@@ -61,7 +64,15 @@ internal static class WeightConversion
         float scale = max == 0 || float.IsInfinity(top / max) ? 1 : top / max;
         return IsUsableScale(scale, type)
             ? scale
-            : throw new ModelFormatException(tensor.File, $"the largest number of {tensor.Name}", $"{max}", $"one that {type.Word()} can stand for");
+            : throw new ModelFormatException(tensor.File, $"the largest number of {tensor.Name}", $"{max}",
+                $"one that {type.Word()} can stand for");
+    }
+
+    private static float Maximum(ReadOnlySpan<HostTensor> parts)
+    {
+        float max = 0;
+        foreach (HostTensor part in parts) max = Math.Max(max, RowMaxima(part).Max());
+        return max;
     }
 
     private static float[] RowMaxima(HostTensor tensor)
@@ -85,7 +96,8 @@ internal static class WeightConversion
         return maxima;
     }
 
-    private sealed class ConvertingSource(HostTensor tensor, DType type, float[]? scales, ActivationRounding rounding) : TensorSource
+    private sealed class ConvertingSource(HostTensor tensor, DType type, float[]? scales, ActivationRounding rounding)
+        : TensorSource
     {
         public override string File => tensor.File;
 
@@ -93,7 +105,8 @@ internal static class WeightConversion
         {
             int size = type.Bytes(), columns = tensor.Shape.Columns;
             if (offset % size != 0 || destination.Length % size != 0)
-                throw new ArgumentException($"Byte {offset} or {destination.Length} bytes is not a whole number of elements.", nameof(offset));
+                throw new ArgumentException($"{destination.Length} bytes at {offset} are no whole elements.",
+                    nameof(offset));
             if (destination.IsEmpty) return;
             int block = Math.Max(1, ChunkElements / columns);
             float[] values = ArrayPool<float>.Shared.Rent(block * columns);
@@ -105,7 +118,8 @@ internal static class WeightConversion
                     int wanted = (int)Math.Min(destination.Length / size, ((long)block * columns) - column);
                     Span<float> rows = values.AsSpan(0, (int)((column + wanted + columns - 1) / columns) * columns);
                     tensor.ReadFloats((int)row, rows);
-                    for (int i = 0; i < wanted; i++, element++) Write(rows[(int)column + i], element, destination[(i * size)..]);
+                    for (int i = 0; i < wanted; i++, element++)
+                        Write(rows[(int)column + i], element, destination[(i * size)..]);
                     destination = destination[(wanted * size)..];
                 }
             }
@@ -134,10 +148,12 @@ internal static class WeightConversion
                     BinaryPrimitives.WriteUInt16LittleEndian(destination, (ushort)upper);
                     break;
                 case DType.Int8:
-                    destination[0] = (byte)(sbyte)Math.Clamp(Round(value * scales![element / tensor.Shape.Columns]), -127, 127);
+                    float scale = scales![element / tensor.Shape.Columns];
+                    destination[0] = (byte)(sbyte)Math.Clamp(Round(value * scale), -127, 127);
                     break;
                 case DType.Int16:
-                    BinaryPrimitives.WriteInt16LittleEndian(destination, (short)Math.Clamp(Round(value * scales![0]), -32768, 32767));
+                    float rounded = Math.Clamp(Round(value * scales![0]), -32768, 32767);
+                    BinaryPrimitives.WriteInt16LittleEndian(destination, (short)rounded);
                     break;
                 default:
                     throw new InvalidOperationException($"{tensor.Name} cannot become {type.Word()}.");
@@ -145,12 +161,15 @@ internal static class WeightConversion
         }
 
         private float Round(float value) =>
-            rounding == ActivationRounding.Nearest ? MathF.Round(value, MidpointRounding.ToEven) : MathF.Truncate(value);
+            rounding == ActivationRounding.Nearest
+                ? MathF.Round(value, MidpointRounding.ToEven)
+                : MathF.Truncate(value);
 
         private ModelFormatException TooLarge(float value, long element)
         {
             var (row, column) = Math.DivRem(element, tensor.Shape.Columns);
-            return new ModelFormatException(File, $"{tensor.Name}[{row}, {column}]", $"{value}", $"a number that {type.Word()} can hold");
+            return new ModelFormatException(File, $"{tensor.Name}[{row}, {column}]", $"{value}",
+                $"a number that {type.Word()} can hold");
         }
     }
 }

@@ -45,7 +45,7 @@ public sealed class HostTensor
     /// <param name="source">Where the bytes are.</param>
     /// <param name="offset">Byte of the source where the first element is.</param>
     /// <param name="scales">
-    /// For int8 a number for each row, for int16 one number: what the weights were multiplied by when they were quantised.
+    /// For int8 a number for each row, for int16 one number: what the weights were multiplied by before rounding.
     /// </param>
     public HostTensor(string name, DType type, Shape shape, TensorSource source, long offset, float[]? scales = null)
     {
@@ -62,7 +62,9 @@ public sealed class HostTensor
     {
         var bytes = new byte[checked((int)(shape.Count * sizeof(float)))];
         if (BitConverter.IsLittleEndian) MemoryMarshal.AsBytes(values).CopyTo(bytes);
-        else for (int i = 0; i < values.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(4 * i), values[i]);
+        else
+            for (int i = 0; i < values.Length; i++)
+                BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(4 * i), values[i]);
         return new HostTensor(name, DType.Float32, shape, new MemorySource("memory", bytes), 0);
     }
 
@@ -166,14 +168,19 @@ public sealed class HostTensor
         switch (Type)
         {
             case DType.Float32:
-                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes[(4 * i)..]);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BinaryPrimitives.ReadSingleLittleEndian(bytes[(4 * i)..]);
                 break;
             case DType.Float16:
-                for (int i = 0; i < values.Length; i++) values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(bytes[(2 * i)..]);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = (float)BinaryPrimitives.ReadHalfLittleEndian(bytes[(2 * i)..]);
                 break;
             case DType.BFloat16:
                 for (int i = 0; i < values.Length; i++)
-                    values[i] = BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) << 16);
+                {
+                    int upper = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]);
+                    values[i] = BitConverter.Int32BitsToSingle(upper << 16);
+                }
                 break;
             case DType.Int8:
                 for (int i = 0; i < values.Length;)
@@ -185,10 +192,12 @@ public sealed class HostTensor
                 break;
             case DType.Int16:
                 float only = Scale(0);
-                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) / only;
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) / only;
                 break;
             case DType.Int32:
-                for (int i = 0; i < values.Length; i++) values[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(4 * i)..]);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(4 * i)..]);
                 break;
             default:
                 throw new InvalidOperationException($"{Name} has element type {Type}.");

@@ -10,7 +10,8 @@ public sealed class Vocabulary
     /// <summary>Makes a vocabulary. A token that stands twice keeps its first id; both ids map back to it.</summary>
     /// <param name="tokens">Tokens in the order of their ids.</param>
     /// <param name="unknown">The token for what is not in the list; appended when it is not in it.</param>
-    /// <exception cref="ArgumentException">A token is no Unicode text: half of a surrogate pair could not be stored.</exception>
+    /// <exception cref="ArgumentException">A token is no Unicode text: half of a surrogate pair could not be
+    /// stored.</exception>
     public Vocabulary(IEnumerable<string> tokens, string unknown)
     {
         var list = tokens.ToList();
@@ -19,7 +20,8 @@ public sealed class Vocabulary
         for (int id = 0; id < _tokens.Length; id++)
         {
             if (!IsUnicode(_tokens[id]))
-                throw new ArgumentException($"Token {id} holds half of a surrogate pair, expected Unicode text.", nameof(tokens));
+                throw new ArgumentException($"Token {id} holds half of a surrogate pair, expected Unicode text.",
+                    nameof(tokens));
         }
         _ids = new Dictionary<string, int>(_tokens.Length, StringComparer.Ordinal);
         for (int id = 0; id < _tokens.Length; id++) _ids.TryAdd(_tokens[id], id);

@@ -1,5 +1,5 @@
-// Thousands of broken models: each is an error that names file and field, or loads where the damage is harmless; never another
-// exception, never a hang, never memory that the file's length does not explain.
+// Thousands of broken models: each is an error that names file and field, or loads where the damage is harmless; never
+// another exception, never a hang, never memory that the file's length does not explain.
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Text;
@@ -64,7 +64,7 @@ public class BrokenFileTests
     {
         using var directory = new TemporaryDirectory();
         using (ModelData model = OwnFormatTests.Model(
-            OwnFormatTests.SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases: true, tied: true))
+            OwnFormatTests.SmallConfig(), OwnFormatTests.EndAlone, biases: true, tied: true))
             ModelWriter.Write(model, directory["model"], weights);
         string place = directory["model"];
 
@@ -87,7 +87,8 @@ public class BrokenFileTests
         Field count = writer.Fields.Single(field => field.Name == "variables");
         var cases = new List<Broken> { new("30,000 layers", "model.bin", model, true) };
         foreach (uint number in (uint[])[65_535, 65_536, 65_537, int.MaxValue, uint.MaxValue])
-            cases.Add(new($"{number} variables", "model.bin", With(model, count.Offset, BitConverter.GetBytes(number)), true));
+            cases.Add(new($"{number} variables", "model.bin", With(model, count.Offset, BitConverter.GetBytes(number)),
+                true));
         Check(place, cases);
     }
 
@@ -99,26 +100,32 @@ public class BrokenFileTests
         var random = new Random(4);
         foreach (Field field in writer.Fields)
         {
-            foreach (int cut in (int[])[field.Offset, field.Offset + 1, field.Offset + (field.Length / 2), field.Offset + field.Length - 1])
+            foreach (int cut in (int[])[field.Offset, field.Offset + 1, field.Offset + (field.Length / 2),
+                field.Offset + field.Length - 1])
                 if (cut < model.Length) yield return new($"cut at {cut}, {field.Name}", file, model[..cut], true);
             if (field.Kind == FieldKind.Data) continue;
 
             // A version or revision may turn into another one of the same layout, and float16 into bfloat16.
-            bool mustFail = field.Kind != FieldKind.Version && !(field.Kind == FieldKind.Type && model[field.Offset] is 4 or 5 && writer.Version >= 4);
+            bool mustFail = field.Kind != FieldKind.Version
+                && !(field.Kind == FieldKind.Type && model[field.Offset] is 4 or 5 && writer.Version >= 4);
             if (field.Kind == FieldKind.Text)
             {
                 for (int i = 0; i < field.Length; i += 3)
                 {
                     int bit = random.Next(8);
-                    yield return new($"bit {bit} of byte {i} of {field.Name}", file, Flipped(model, field.Offset + i, bit), mustFail);
+                    yield return new($"bit {bit} of byte {i} of {field.Name}", file,
+                        Flipped(model, field.Offset + i, bit), mustFail);
                 }
-                yield return new($"last byte of {field.Name}", file, Flipped(model, field.Offset + field.Length - 1, 0), true);
+                yield return new($"last byte of {field.Name}", file, Flipped(model, field.Offset + field.Length - 1, 0),
+                    true);
                 yield return new($"no UTF-8 in {field.Name}", file, With(model, field.Offset, [0xC0]), true);
                 continue;
             }
             for (int bit = 0; bit < 8 * field.Length; bit++)
-                yield return new($"bit {bit} of {field.Name}", file, Flipped(model, field.Offset + (bit / 8), bit % 8), mustFail);
-            foreach (ulong value in (ulong[])[0, 1, 255, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF, (ulong)model.Length])
+                yield return new($"bit {bit} of {field.Name}", file, Flipped(model, field.Offset + (bit / 8), bit % 8),
+                    mustFail);
+            foreach (ulong value in (ulong[])[0, 1, 255, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE, 0xFFFF_FFFF,
+                (ulong)model.Length])
             {
                 byte[] bytes = BitConverter.GetBytes(value)[..field.Length];
                 if (!bytes.AsSpan().SequenceEqual(model.AsSpan(field.Offset, field.Length)))
@@ -136,16 +143,19 @@ public class BrokenFileTests
         {
             Field data = fields[i];
             if (data.Kind != FieldKind.Data) continue;
-            byte type = model[fields.Single(field => field.Name == data.Name.Replace(" data", " type", StringComparison.Ordinal)).Offset];
+            byte type = model[fields.Single(field =>
+                field.Name == data.Name.Replace(" data", " type", StringComparison.Ordinal)).Offset];
             bool isFloat = writer.Version >= 4 ? type == 0 : type == 4;
             if (isFloat)
             {
                 foreach (float value in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
                     foreach (int at in (int[])[data.Offset, data.Offset + data.Length - 4])
-                        yield return new($"{value} in {data.Name}", file, With(model, at, BitConverter.GetBytes(value)), true);
+                        yield return new($"{value} in {data.Name}", file, With(model, at, BitConverter.GetBytes(value)),
+                            true);
                 if (data.Name.Contains("_scale", StringComparison.Ordinal))
                     foreach (float value in (float[])[0, -1, 1e-40f])
-                        yield return new($"{value} in {data.Name}", file, With(model, data.Offset, BitConverter.GetBytes(value)), true);
+                        yield return new($"{value} in {data.Name}", file,
+                            With(model, data.Offset, BitConverter.GetBytes(value)), true);
             }
             for (int flip = 0; flip < 4; flip++)
             {
@@ -177,8 +187,10 @@ public class BrokenFileTests
         string file = Path.GetFileName(path);
         byte[] model = File.ReadAllBytes(path);
         int header = (int)BinaryPrimitives.ReadInt64LittleEndian(model);
-        for (int bit = 0; bit < 64; bit++) yield return new($"bit {bit} of the header length", file, Flipped(model, bit / 8, bit % 8), true);
-        for (int cut = 0; cut < model.Length; cut += cut < 8 + header ? 3 : 29) yield return new($"cut at {cut}", file, model[..cut], true);
+        for (int bit = 0; bit < 64; bit++)
+            yield return new($"bit {bit} of the header length", file, Flipped(model, bit / 8, bit % 8), true);
+        for (int cut = 0; cut < model.Length; cut += cut < 8 + header ? 3 : 29)
+            yield return new($"cut at {cut}", file, model[..cut], true);
         for (int i = 0; i < header; i++)
         {
             yield return new($"bit {i % 8} of byte {i} of the header", file, Flipped(model, 8 + i, i % 8), false);
@@ -195,12 +207,15 @@ public class BrokenFileTests
             {
                 foreach (float value in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
                     foreach (int at in (int[])[begin, last - 4])
-                        yield return new($"{value} in {entry.Name}", file, With(model, at, BitConverter.GetBytes(value)), true);
+                        yield return new($"{value} in {entry.Name}", file,
+                            With(model, at, BitConverter.GetBytes(value)), true);
                 if (entry.Name.EndsWith("_scale", StringComparison.Ordinal))
                     foreach (float value in (float[])[0, -1, 1e-40f])
-                        yield return new($"{value} in {entry.Name}", file, With(model, begin, BitConverter.GetBytes(value)), true);
+                        yield return new($"{value} in {entry.Name}", file,
+                            With(model, begin, BitConverter.GetBytes(value)), true);
             }
-            if (entry.Type == "BF16") yield return new($"NaN in {entry.Name}", file, With(model, last - 2, [0xC0, 0x7F]), true);
+            if (entry.Type == "BF16")
+                yield return new($"NaN in {entry.Name}", file, With(model, last - 2, [0xC0, 0x7F]), true);
         }
     }
 
@@ -224,13 +239,15 @@ public class BrokenFileTests
                 yield return new("a line less", file, good[(Array.IndexOf(good, (byte)'\n') + 1)..], true);
                 continue;
             }
-            foreach (string json in (string[])["null", "{}", "\"x\"", "1", "[]", "[1]", "[null]", "[[]]", "[\"a\",]", "[\"a\"] 1", "[\"\\ud800\"]",
-                "[\"\\ud800\",\"a\",\"b\"", new string('[', 2000), $"[{string.Join(',', Enumerable.Repeat("\"a\"", 100_000))}]"])
+            foreach (string json in (string[])["null", "{}", "\"x\"", "1", "[]", "[1]", "[null]", "[[]]", "[\"a\",]",
+                "[\"a\"] 1", "[\"\\ud800\"]", "[\"\\ud800\",\"a\",\"b\"", new string('[', 2000),
+                $"[{string.Join(',', Enumerable.Repeat("\"a\"", 100_000))}]"])
                 yield return new(json.Length > 30 ? json[..30] : json, file, Encoding.UTF8.GetBytes(json), true);
             JsonArray tokens = JsonNode.Parse(good)!.AsArray();
             for (int i = 0; i < tokens.Count; i++)
             {
-                JsonArray fewer = tokens.DeepClone().AsArray(), more = tokens.DeepClone().AsArray(), other = tokens.DeepClone().AsArray();
+                JsonArray fewer = tokens.DeepClone().AsArray(), more = tokens.DeepClone().AsArray(),
+                    other = tokens.DeepClone().AsArray();
                 fewer.RemoveAt(i);
                 more.Insert(i, "new");
                 other[i] = 1;
@@ -251,16 +268,21 @@ public class BrokenFileTests
             yield return new($"bit {i % 8} of byte {i}", file, Flipped(good, i, i % 8), false);
             yield return new($"no UTF-8 at byte {i}", file, With(good, i, [0x80]), true);
         }
-        foreach (string json in (string[])["null", "[]", "1", "{}", "{\"a\":", "{\"\\ud800\":1}", string.Concat(Enumerable.Repeat("{\"a\":", 500))])
+        foreach (string json in (string[])["null", "[]", "1", "{}", "{\"a\":", "{\"\\ud800\":1}",
+            string.Concat(Enumerable.Repeat("{\"a\":", 500))])
             yield return new(json, file, Encoding.UTF8.GetBytes(json), true);
         foreach (string[] path in Paths(JsonNode.Parse(good)!, []))
         {
-            foreach (string value in (string[])["null", "true", "0", "-1", "1.5", "1e99", "-1e99", "2147483647", "2147483648", "1e5", "\"x\"", "\"\"", "[]", "{}"])
-                yield return new($"{string.Join('.', path)} = {value}", file, Changed(good, path, JsonNode.Parse(value)), false);
+            foreach (string value in (string[])["null", "true", "0", "-1", "1.5", "1e99", "-1e99", "2147483647",
+                "2147483648", "1e5", "\"x\"", "\"\"", "[]", "{}"])
+                yield return new($"{string.Join('.', path)} = {value}", file,
+                    Changed(good, path, JsonNode.Parse(value)), false);
             yield return new($"{string.Join('.', path)} escaped", file, Encoding.UTF8.GetBytes(
-                Encoding.UTF8.GetString(Changed(good, path, "@@")).Replace("@@", "\\ud800", StringComparison.Ordinal)), !ignoresUnknownKeys);
+                Encoding.UTF8.GetString(Changed(good, path, "@@")).Replace("@@", "\\ud800", StringComparison.Ordinal)),
+                    !ignoresUnknownKeys);
             yield return new($"{string.Join('.', path)} removed", file, Changed(good, path, null, remove: true), false);
-            yield return new($"{string.Join('.', path)}x", file, Changed(good, [.. path[..^1], path[^1] + "x"], 1), !ignoresUnknownKeys);
+            yield return new($"{string.Join('.', path)}x", file, Changed(good, [.. path[..^1], path[^1] + "x"], 1),
+                !ignoresUnknownKeys);
         }
     }
 
@@ -332,7 +354,8 @@ public class BrokenFileTests
         catch (ModelFormatException error)
         {
             Assert.StartsWith(place, error.File, StringComparison.Ordinal);
-            Assert.False(string.IsNullOrWhiteSpace(error.Field) || string.IsNullOrWhiteSpace(error.Expected), broken.What);
+            Assert.False(string.IsNullOrWhiteSpace(error.Field) || string.IsNullOrWhiteSpace(error.Expected),
+                broken.What);
             return false;
         }
         catch (Exception error) when (error is not Xunit.Sdk.IAssertionException)

@@ -52,7 +52,8 @@ public class CTranslate2ReaderTests
             Decoder = stack,
         }, model.Config);
         Assert.True(stack.Attention.Scale is null or 0.5f);
-        Assert.All(model.Tensors.Where(pair => TensorSpec.Of(model.Config).Single(spec => spec.Name == pair.Key).Role == TensorRole.Weight),
+        Assert.All(model.Tensors.Where(pair => TensorSpec.Of(model.Config).Single(spec => spec.Name == pair.Key)
+            .Role == TensorRole.Weight),
             pair => Assert.Equal(type, pair.Value.Type));
         Dictionary<string, float[]> values = TinyModel.ReadAll(model);
         Assert.Equal(32 * 43, values["output.weight"].Length);
@@ -82,7 +83,8 @@ public class CTranslate2ReaderTests
     [InlineData("aren-transliteration", "aren-v6-int8", DType.Int8, ActivationRounding.Nearest)]
     [InlineData("aren-transliteration", "aren-v6-float16", DType.Float16, ActivationRounding.Nearest)]
     [InlineData("aren-transliteration", "aren-v6-bfloat16", DType.BFloat16, ActivationRounding.Nearest)]
-    public void Conversion_gives_the_bits_of_the_reference_converter(string from, string to, DType type, ActivationRounding rounding)
+    public void Conversion_gives_the_bits_of_the_reference_converter(
+        string from, string to, DType type, ActivationRounding rounding)
     {
         using ModelData floats = ModelReader.Open(TestData.Find($"ct2/{from}"));
         using ModelData expected = ModelReader.Open(TestData.Find($"ct2/{to}"));
@@ -104,7 +106,8 @@ public class CTranslate2ReaderTests
         {
             if (tensor.Type != DType.Int16) continue;
             Assert.Equal([1000f], tensor.Scales!);
-            short[] expected = [.. floats.Tensors[name].ReadFloats().Select(value => (short)MathF.Truncate(value * 1000))];
+            short[] expected = [.. floats.Tensors[name].ReadFloats()
+                .Select(value => (short)MathF.Truncate(value * 1000))];
             Assert.Equal(expected, TinyModel.Int16s(TinyModel.ReadBytes(tensor)));
         }
     }
@@ -164,10 +167,14 @@ public class CTranslate2ReaderTests
     {
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6);
-        float[] weight = [.. Enumerable.Range(0, 48).Select(i => (float)i)], bias = [.. Enumerable.Range(100, 12).Select(i => (float)i)];
-        writer.Replace("decoder/layer_0/self_attention/linear_0/weight", old => old with { Data = CTranslate2Writer.Bytes(weight) });
-        writer.Replace("decoder/layer_0/self_attention/linear_0/bias", old => old with { Data = CTranslate2Writer.Bytes(bias) });
-        writer.Replace("decoder/layer_0/attention/linear_1/weight", old => old with { Data = CTranslate2Writer.Bytes(weight[..32]) });
+        float[] weight = [.. Enumerable.Range(0, 48).Select(i => (float)i)],
+            bias = [.. Enumerable.Range(100, 12).Select(i => (float)i)];
+        writer.Replace("decoder/layer_0/self_attention/linear_0/weight", old =>
+            old with { Data = CTranslate2Writer.Bytes(weight) });
+        writer.Replace("decoder/layer_0/self_attention/linear_0/bias", old =>
+            old with { Data = CTranslate2Writer.Bytes(bias) });
+        writer.Replace("decoder/layer_0/attention/linear_1/weight", old =>
+            old with { Data = CTranslate2Writer.Bytes(weight[..32]) });
         Dictionary<string, float[]> values = TinyModel.Load(TinyModel.Write(directory["model"], writer));
         Assert.Equal(weight[..16], values["decoder.layers.0.self_attention.query.weight"]);
         Assert.Equal(weight[16..32], values["decoder.layers.0.self_attention.key.weight"]);
@@ -189,12 +196,15 @@ public class CTranslate2ReaderTests
             writer.Remove(gone);
         writer.Alias("decoder/projection/weight", "decoder/embeddings/weight");   // its scale follows by itself
         writer.Alias("decoder/layer_1/self_attention/linear_0/bias", "decoder/layer_0/self_attention/linear_0/bias");
-        writer.Alias("encoder/layer_1/self_attention/linear_1/weight", "encoder/layer_0/self_attention/linear_1/weight");
-        writer.Alias("encoder/layer_1/self_attention/linear_1/weight_scale", "encoder/layer_0/self_attention/linear_1/weight_scale");
+        writer.Alias("encoder/layer_1/self_attention/linear_1/weight",
+            "encoder/layer_0/self_attention/linear_1/weight");
+        writer.Alias("encoder/layer_1/self_attention/linear_1/weight_scale",
+            "encoder/layer_0/self_attention/linear_1/weight_scale");
         using ModelData model = ModelReader.Open(TinyModel.Write(directory["model"], writer));
         Assert.Same(model.Tensors["decoder.embedding.weight"], model.Tensors["output.weight"]);
         Assert.Equal(6, model.Tensors["output.weight"].Scales!.Length);
-        Assert.Same(model.Tensors["decoder.layers.0.self_attention.key.bias"], model.Tensors["decoder.layers.1.self_attention.key.bias"]);
+        Assert.Same(model.Tensors["decoder.layers.0.self_attention.key.bias"],
+            model.Tensors["decoder.layers.1.self_attention.key.bias"]);
         Assert.Same(model.Tensors["encoder.layers.0.self_attention.output.weight"],
             model.Tensors["encoder.layers.1.self_attention.output.weight"]);
     }
@@ -206,12 +216,14 @@ public class CTranslate2ReaderTests
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6, DType.Int8);
         writer.Remove("decoder/projection/weight");
-        writer.Replace("decoder/projection/weight_scale", old => old with { Data = CTranslate2Writer.Bytes([1, 2, 3, 4, 5, 6]) });
+        writer.Replace("decoder/projection/weight_scale", old =>
+            old with { Data = CTranslate2Writer.Bytes([1, 2, 3, 4, 5, 6]) });
         writer.Alias("decoder/projection/weight", "decoder/embeddings/weight");
         using ModelData model = ModelReader.Open(TinyModel.Write(directory["model"], writer));
         Assert.Equal([1, 2, 3, 4, 5, 6], model.Tensors["output.weight"].Scales!);
         Assert.NotEqual(model.Tensors["output.weight"].Scales, model.Tensors["decoder.embedding.weight"].Scales);
-        Assert.Equal(TinyModel.ReadBytes(model.Tensors["output.weight"]), TinyModel.ReadBytes(model.Tensors["decoder.embedding.weight"]));
+        Assert.Equal(TinyModel.ReadBytes(model.Tensors["output.weight"]),
+            TinyModel.ReadBytes(model.Tensors["decoder.embedding.weight"]));
     }
 
     [Fact]
@@ -244,10 +256,12 @@ public class CTranslate2ReaderTests
         writer.Remove("decoder/layer_norm/gamma");
         for (int i = 0; i < 3; i++)
         {
-            TinyModel.AddWeight(writer, $"encoder/layer_{i}/ffn/linear_0_noact/weight", 6, 4, DType.Float32, new Random(i));
+            TinyModel.AddWeight(writer, $"encoder/layer_{i}/ffn/linear_0_noact/weight", 6, 4, DType.Float32,
+                new Random(i));
             writer.Add($"encoder/layer_{i}/self_attention/queries_scale", [], 1);
         }
-        foreach (string idle in (string[])["decoder/alibi", "decoder/scale_alibi", "encoder/multi_query_attention", "encoder/embeddings_merge"])
+        foreach (string idle in (string[])["decoder/alibi", "decoder/scale_alibi", "encoder/multi_query_attention",
+            "encoder/embeddings_merge"])
             writer.AddFlag(idle, false);
         writer.AddFlag("decoder/alibi_use_positive_positions", true);
         writer.Add("decoder/final_logit_softcapping", [], 0);
@@ -343,7 +357,8 @@ public class CTranslate2ReaderTests
         writer.Revision = 5;
         writer.AddInteger("encoder/num_heads", 2);
         writer.AddInteger("decoder/num_heads", 2);
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["later"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["later"], writer)));
         Assert.Contains("\"num_heads\"", error.Field, StringComparison.Ordinal);
     }
 
@@ -355,7 +370,8 @@ public class CTranslate2ReaderTests
         writer.Spec = "TransformerBig";
         writer.Revision = 2;
         writer.Remove("encoder/num_heads");
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["model"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["model"], writer)));
         Assert.Equal("a multiple of the 16 heads", error.Expected);
     }
 
@@ -365,7 +381,8 @@ public class CTranslate2ReaderTests
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6);
         foreach (string name in writer.Names)
-            if (name.StartsWith("encoder", StringComparison.Ordinal) && name.EndsWith("/beta", StringComparison.Ordinal)) writer.Remove(name);
+            if (name.StartsWith("encoder", StringComparison.Ordinal)
+                && name.EndsWith("/beta", StringComparison.Ordinal)) writer.Remove(name);
         using ModelData model = ModelReader.Open(TinyModel.Write(directory["model"], writer));
         Assert.True(model.Config.Encoder.RmsNorm);
         Assert.Equal(1e-6f, model.Config.Encoder.NormEpsilon);
@@ -465,7 +482,8 @@ public class CTranslate2ReaderTests
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6);
         writer.Add(name, DType.Int8, [], [3]);
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["model"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["model"], writer)));
         Assert.Contains(name, error.Field, StringComparison.Ordinal);
         Assert.Contains("not supported", error.Message, StringComparison.Ordinal);
         Assert.Equal(Path.Combine(directory["model"], "model.bin"), error.File);
@@ -484,7 +502,8 @@ public class CTranslate2ReaderTests
         CTranslate2Writer writer = TinyModel.Build(6);
         if (value == "3") writer.Add(name, DType.Int32, [], [3, 0, 0, 0]);
         else writer.Add(name, [], 2.5f);
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["model"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["model"], writer)));
         Assert.Contains(name, error.Field, StringComparison.Ordinal);
         Assert.Contains(message, error.Found, StringComparison.Ordinal);
     }
@@ -495,7 +514,8 @@ public class CTranslate2ReaderTests
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6);
         writer.Spec = "WhisperSpec";
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["model"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["model"], writer)));
         Assert.Equal("\"WhisperSpec\"", error.Found);
     }
 
@@ -512,9 +532,12 @@ public class CTranslate2ReaderTests
     }
 
     [Theory]
-    [InlineData("decoder/layer_0/ffn/linear_1/weight", "the shape of decoder/layer_0/ffn/linear_1/weight (decoder.layers.0.feed_forward.down.weight)")]
-    [InlineData("decoder/layer_0/self_attention/linear_0/weight", "the shape of decoder/layer_0/self_attention/linear_0/weight")]
-    [InlineData("decoder/layer_0/self_attention/linear_0/bias", "the shape of decoder/layer_0/self_attention/linear_0/bias")]
+    [InlineData("decoder/layer_0/ffn/linear_1/weight",
+        "the shape of decoder/layer_0/ffn/linear_1/weight (decoder.layers.0.feed_forward.down.weight)")]
+    [InlineData("decoder/layer_0/self_attention/linear_0/weight",
+        "the shape of decoder/layer_0/self_attention/linear_0/weight")]
+    [InlineData("decoder/layer_0/self_attention/linear_0/bias",
+        "the shape of decoder/layer_0/self_attention/linear_0/bias")]
     [InlineData("encoder/layer_norm/beta", "the shape of encoder/layer_norm/beta (encoder.final_norm.bias)")]
     [InlineData("decoder/projection/weight", "the shape of decoder/projection/weight (output.weight)")]
     public void A_wrong_shape_names_the_tensor(string name, string field)
@@ -526,7 +549,8 @@ public class CTranslate2ReaderTests
             long[] dims = [old.Dims[0] + 1, .. old.Dims[1..]];
             return (old.Type, dims, new byte[4 * dims.Aggregate((a, b) => a * b)]);
         });
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(TinyModel.Write(directory["model"], writer)));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            TinyModel.Load(TinyModel.Write(directory["model"], writer)));
         Assert.Equal(field, error.Field);
     }
 
@@ -540,8 +564,10 @@ public class CTranslate2ReaderTests
     {
         using var directory = new TemporaryDirectory();
         CTranslate2Writer writer = TinyModel.Build(6, DType.Int8);
-        writer.Replace("decoder/layer_0/ffn/linear_1/weight_scale", old => old with { Data = CTranslate2Writer.Bytes([1, scale, 1, 1]) });
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => ModelReader.Open(TinyModel.Write(directory["model"], writer)));
+        writer.Replace("decoder/layer_0/ffn/linear_1/weight_scale", old =>
+            old with { Data = CTranslate2Writer.Bytes([1, scale, 1, 1]) });
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            ModelReader.Open(TinyModel.Write(directory["model"], writer)));
         Assert.Contains("decoder/layer_0/ffn/linear_1/weight", error.Field, StringComparison.Ordinal);
         Assert.Contains("scale", error.Field, StringComparison.Ordinal);
     }
@@ -570,7 +596,8 @@ public class CTranslate2ReaderTests
         if (!OperatingSystem.IsWindows())
         {
             byte[] bytes = File.ReadAllBytes(Path.Combine(place, "model.bin"));
-            using (var stream = new FileStream(Path.Combine(place, "model.bin"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+            using (var stream = new FileStream(Path.Combine(place, "model.bin"), FileMode.Open, FileAccess.Write,
+                FileShare.ReadWrite | FileShare.Delete))
                 stream.SetLength(bytes.Length / 2);
             ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.ReadAll(model));
             Assert.Equal("the length", error.Field);

@@ -70,7 +70,8 @@ internal sealed class CTranslate2Writer(int version, string spec = "TransformerS
 
     public void Rename(Func<string, string> rename)
     {
-        for (int i = 0; i < _variables.Count; i++) _variables[i] = _variables[i] with { Name = rename(_variables[i].Name) };
+        for (int i = 0; i < _variables.Count; i++)
+            _variables[i] = _variables[i] with { Name = rename(_variables[i].Name) };
     }
 
     public byte[] ToBytes()

@@ -1,4 +1,4 @@
-// The Khmer-to-Latin model as a directory of the engine's own format, made by hand as docs/model-format.md says: only by renaming.
+// The Khmer-to-Latin model in the engine's own format, made by renaming only, as docs/model-format.md says.
 using System.Text.Json;
 using Engine.Formats;
 using Engine.Tensors;
@@ -48,8 +48,10 @@ internal static class KhmerModel
         File.WriteAllText(Path.Combine(directory, "config.json"), Config);
         using (JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(fixture)))
         {
-            foreach (var (key, name) in (ReadOnlySpan<(string, string)>)[("input_vocab", "source"), ("target_vocab", "target")])
-                File.WriteAllText(Path.Combine(directory, $"{name}_vocabulary.json"), document.RootElement.GetProperty(key).GetRawText());
+            foreach (var (key, name) in
+                (ReadOnlySpan<(string, string)>)[("input_vocab", "source"), ("target_vocab", "target")])
+                File.WriteAllText(Path.Combine(directory, $"{name}_vocabulary.json"),
+                    document.RootElement.GetProperty(key).GetRawText());
         }
 
         using SafeTensorsFile file = SafeTensorsFile.Open(weights);
@@ -71,9 +73,11 @@ internal static class KhmerModel
                     isVector ? tensor.ColumnRange(i * Width, Width) : tensor.RowRange(i * Width, Width)));
             }
         }
-        using var writer = new SafeTensorsWriter(Path.Combine(directory, "model.safetensors"), tensors.Select(tensor => tensor.IsVector
+        using var writer = new SafeTensorsWriter(Path.Combine(directory, "model.safetensors"),
+            tensors.Select(tensor => tensor.IsVector
             ? new SafeTensorsItem(tensor.Name, tensor.Tensor.Type, tensor.Tensor.Shape.Columns)
-            : new SafeTensorsItem(tensor.Name, tensor.Tensor.Type, tensor.Tensor.Shape.Rows, tensor.Tensor.Shape.Columns)));
+            : new SafeTensorsItem(tensor.Name, tensor.Tensor.Type, tensor.Tensor.Shape.Rows,
+                tensor.Tensor.Shape.Columns)));
         foreach (var (name, _, tensor) in tensors) writer.Write(name, 0, TinyModel.ReadBytes(tensor));
         writer.Complete();
         return directory;
@@ -84,7 +88,8 @@ internal static class KhmerModel
         string[] norms = name.StartsWith("decoder", StringComparison.Ordinal)
             ? ["self_attention_norm", "cross_attention_norm", "feed_forward_norm"]
             : ["self_attention_norm", "feed_forward_norm"];
-        for (int i = 0; i < norms.Length; i++) name = name.Replace($".norm{i + 1}.", $".{norms[i]}.", StringComparison.Ordinal);
+        for (int i = 0; i < norms.Length; i++)
+            name = name.Replace($".norm{i + 1}.", $".{norms[i]}.", StringComparison.Ordinal);
         return name.Replace("coder.norm.", "coder.final_norm.", StringComparison.Ordinal)
             .Replace("self_attn.", "self_attention.", StringComparison.Ordinal)
             .Replace("multihead_attn.", "cross_attention.", StringComparison.Ordinal)

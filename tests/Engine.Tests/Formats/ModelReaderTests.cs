@@ -37,7 +37,8 @@ public class ModelReaderTests
         using ModelData again = ModelReader.Open(Path.Combine(directory["second"], "model.safetensors"));
         Assert.Equal("safetensors, format version 1", again.Format);
         File.Copy(Path.Combine(first, "model.bin"), directory["other.bin"]);
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => ModelReader.Open(directory["other.bin"]));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            ModelReader.Open(directory["other.bin"]));
         Assert.Equal("\"other.bin\"", error.Found);
     }
 

@@ -12,6 +12,8 @@ namespace Engine.Tests.Formats;
 
 public class OwnFormatTests
 {
+    internal static readonly SpecialTokens EndAlone = new() { DecoderStart = "</s>" };
+
     [Fact]
     public void A_PyTorch_model_needs_new_names_only()
     {
@@ -33,7 +35,14 @@ public class OwnFormatTests
             Encoder = stack,
             Decoder = stack,
         }, model.Config);
-        Assert.Equal(new SpecialTokens { Begin = "<sos>", End = "<eos>", DecoderStart = "<sos>", AddSourceBegin = true, AddSourceEnd = true }, model.Tokens);
+        Assert.Equal(new SpecialTokens
+        {
+            Begin = "<sos>",
+            End = "<eos>",
+            DecoderStart = "<sos>",
+            AddSourceBegin = true,
+            AddSourceEnd = true,
+        }, model.Tokens);
         Assert.Equal("character", model.Tokenizer);
         Assert.Equal((0, 3), (model.TargetVocabulary.UnknownId, model.TargetVocabulary.Id("<eos>")));
 
@@ -47,8 +56,8 @@ public class OwnFormatTests
 
     public static TheoryData<string> Fixtures =>
     [
-        "ct2/aren-transliteration", "ct2/aren-transliteration-i8", "ct2/aren-transliteration-i16", "ct2/aren-v6-float32",
-        "ct2/aren-v6-float16", "ct2/aren-v6-bfloat16", "ct2/aren-v6-int8",
+        "ct2/aren-transliteration", "ct2/aren-transliteration-i8", "ct2/aren-transliteration-i16",
+        "ct2/aren-v6-float32", "ct2/aren-v6-float16", "ct2/aren-v6-bfloat16", "ct2/aren-v6-int8",
     ];
 
     [Theory, MemberData(nameof(Fixtures))]
@@ -79,7 +88,8 @@ public class OwnFormatTests
         Assert.Equal(type == DType.Int8 ? ActivationRounding.Nearest : model.Rounding, again.Rounding);
         foreach (TensorSpec spec in TensorSpec.Of(expected.Config).Where(spec => spec.Role == TensorRole.Weight))
         {
-            Assert.Equal(TinyModel.ReadBytes(expected.Tensors[spec.Name]), TinyModel.ReadBytes(again.Tensors[spec.Name]));
+            Assert.Equal(TinyModel.ReadBytes(expected.Tensors[spec.Name]),
+                TinyModel.ReadBytes(again.Tensors[spec.Name]));
             Assert.Equal(expected.Tensors[spec.Name].Scales, again.Tensors[spec.Name].Scales);
         }
     }
@@ -102,7 +112,8 @@ public class OwnFormatTests
     {
         Gen<float?> scale = Gen.OneOf(Gen.Const((float?)null), Gen.Float[0.01f, 100f].Select(value => (float?)value));
         Gen<int?> window = Gen.OneOf(Gen.Const((int?)null), Gen.Int[0, 9].Select(value => (int?)value));
-        Gen<AttentionConfig> attention = Gen.Select(Gen.Enum<AttentionKind>(), Gen.Int[1, 3], Gen.Int[1, 3], scale, window, window,
+        Gen<AttentionConfig> attention = Gen.Select(Gen.Enum<AttentionKind>(), Gen.Int[1, 3], Gen.Int[1, 3], scale,
+            window, window,
             (kind, heads, headDim, factor, left, right) => new AttentionConfig
             {
                 Kind = kind,
@@ -115,7 +126,8 @@ public class OwnFormatTests
         Gen<PositionConfig> positions = Gen.Select(Gen.Enum<PositionKind>(), Gen.Bool, Gen.Int[0, 5], Gen.Bool,
             (kind, interleaved, start, longest) =>
                 new PositionConfig { Kind = kind, Interleaved = interleaved, Start = start, ReachesLongest = longest });
-        Gen<StackConfig> stack = Gen.Select(Gen.Int[1, 2], attention, positions, Gen.Enum<Activation>(), Gen.Int[0, 31], scale, Gen.Float[1e-9f, 1f])
+        Gen<StackConfig> stack = Gen.Select(Gen.Int[1, 2], attention, positions, Gen.Enum<Activation>(), Gen.Int[0, 31],
+            scale, Gen.Float[1e-9f, 1f])
             .Select((layers, heads, places, activation, flags, factor, epsilon) => new StackConfig
             {
                 Layers = layers,
@@ -131,7 +143,8 @@ public class OwnFormatTests
                 EmbeddingScale = factor,
                 Positions = places,
             });
-        Gen.Select(stack, stack, Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool).Sample((encoder, decoder, zero, tied, biases, begin) =>
+        Gen.Select(stack, stack, Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool)
+            .Sample((encoder, decoder, zero, tied, biases, begin) =>
         {
             var config = new TransformerConfig
             {
@@ -144,14 +157,20 @@ public class OwnFormatTests
                 AlignmentLayer = -decoder.Layers,
                 AlignmentHeads = decoder.Attention.Heads,
             };
-            var tokens = new SpecialTokens { DecoderStart = zero ? null : "</s>", AddSourceBegin = begin, AddSourceEnd = !begin };
+            var tokens = new SpecialTokens
+            {
+                DecoderStart = zero ? null : "</s>",
+                AddSourceBegin = begin,
+                AddSourceEnd = !begin,
+            };
             using ModelData model = Model(config, tokens, biases, tied);
             using var directory = new TemporaryDirectory();
             ModelWriter.Write(model, directory["model"]);
             using ModelData again = ModelReader.Open(directory["model"]);
             AssertSame(model, again);
             Assert.Equal(TinyModel.ReadAll(model), TinyModel.ReadAll(again));
-            Assert.Equal(tied, ReferenceEquals(again.Tensors["output.weight"], again.Tensors["decoder.embedding.weight"]));
+            Assert.Equal(tied, ReferenceEquals(again.Tensors["output.weight"],
+                again.Tensors["decoder.embedding.weight"]));
         }, iter: 60, threads: 1);
     }
 
@@ -183,12 +202,16 @@ public class OwnFormatTests
         { """{"model_dim": null}""", "\"model_dim\" is null" },
         { """{"encoder": []}""", "\"encoder\" is an array" },
         { """{"encoder": {"layers": 2000000000}}""", "encoder.layers.1.self_attention.query.weight is missing" },
-        { """{"encoder": {"hidden_dim": 2147483647}}""", "the shape of encoder.layers.0.feed_forward.up.weight is [5, 6]" },
-        { """{"encoder": {"attention": {"heads": 1000000, "head_dim": 1000000}}}""", "encoder.attention.head_dim is 1000000" },
-        { """{"encoder": {"attention": {"heads": 4, "head_dim": 3}}}""", "the shape of encoder.layers.0.self_attention.query.weight" },
+        { """{"encoder": {"hidden_dim": 2147483647}}""",
+            "the shape of encoder.layers.0.feed_forward.up.weight is [5, 6]" },
+        { """{"encoder": {"attention": {"heads": 1000000, "head_dim": 1000000}}}""",
+            "encoder.attention.head_dim is 1000000" },
+        { """{"encoder": {"attention": {"heads": 4, "head_dim": 3}}}""",
+            "the shape of encoder.layers.0.self_attention.query.weight" },
         { """{"encoder": {"attention": {"scale": -1}}}""", "encoder.attention.scale is -1" },
         { """{"encoder": {"attention": {"scale": 1e99}}}""", "\"encoder.attention.scale\" is 1e99" },
-        { """{"encoder": {"attention": {"kind": "product"}}}""", "\"encoder.attention.kind\" is \"product\", expected \"dot_product\" or \"additive\"" },
+        { """{"encoder": {"attention": {"kind": "product"}}}""",
+            "\"encoder.attention.kind\" is \"product\", expected \"dot_product\" or \"additive\"" },
         { """{"encoder": {"attention": {"window_left": -1}}}""", "\"encoder.attention.window_left\" is -1" },
         { """{"decoder": {"norm_epsilon": 0}}""", "decoder.norm_epsilon is 0" },
         { """{"decoder": {"positions": {"start": -1}}}""", "\"decoder.positions.start\" is -1" },
@@ -201,16 +224,19 @@ public class OwnFormatTests
         { """{"alignment_heads": 3}""", "alignment_heads is 3, expected 0 to 2" },
         { """{"tokenizer": "words"}""", "\"tokenizer\" is \"words\", expected \"space\" or \"character\"" },
         { """{"activation_rounding": "up"}""", "\"activation_rounding\" is \"up\"" },
-        { """{"tokens": {"end": "</end>"}}""", "the end token is \"</end>\", expected a token of the target vocabulary" },
+        { """{"tokens": {"end": "</end>"}}""",
+            "the end token is \"</end>\", expected a token of the target vocabulary" },
         { """{"tokens": {"begin": "<begin>", "add_source_begin": true}}""", "the begin token is \"<begin>\"" },
         { """{"tokens": {"begin": "@@"}}""", "\"tokens.begin\" is not valid Unicode" },
         { """{"tokens": {"start": "x"}}""", "\"tokens.start\" is not a key that is known here" },
         { """{"source_vocabulary_size": 5}""", "the number of tokens is 4, expected 5" },
-        { """{"aliases": {"output.weight": "decoder.embedding.weight"}}""", "the alias \"output.weight\" is a tensor of the file too" },
+        { """{"aliases": {"output.weight": "decoder.embedding.weight"}}""",
+            "the alias \"output.weight\" is a tensor of the file too" },
         { """{"aliases": {"output.bias": "output.bia"}}""", "the alias \"output.bias\" is \"output.bia\"" },
         { """{"aliases": {"a": "b", "b": "a"}}""", "the alias \"a\" is \"b\", expected a tensor of model.safetensors" },
         { """{"aliases": {"a": "output.weight"}}""", "a is there, expected no such tensor" },
-        { """{"aliases": {"output.bias": "output.weight"}}""", "the shape of output.bias is [5, 6], expected one dimension" },
+        { """{"aliases": {"output.bias": "output.weight"}}""",
+            "the shape of output.bias is [5, 6], expected one dimension" },
     };
 
     [Theory, MemberData(nameof(WrongConfigurations))]
@@ -218,11 +244,12 @@ public class OwnFormatTests
     {
         using var directory = new TemporaryDirectory();
         bool biases = change.Contains("rms_norm", StringComparison.Ordinal);
-        using (ModelData model = Model(SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases, tied: false))
+        using (ModelData model = Model(SmallConfig(), EndAlone, biases, tied: false))
             ModelWriter.Write(model, directory["model"]);
         string file = Path.Combine(directory["model"], "config.json");
         JsonNode config = JsonNode.Parse(File.ReadAllText(file))!;
-        File.WriteAllText(file, Merge(config, JsonNode.Parse(change)!).ToJsonString().Replace("@@", "\\ud800", StringComparison.Ordinal));
+        File.WriteAllText(file, Merge(config, JsonNode.Parse(change)!).ToJsonString()
+            .Replace("@@", "\\ud800", StringComparison.Ordinal));
         ModelFormatException error = Assert.Throws<ModelFormatException>(() => TinyModel.Load(directory["model"]));
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
         Assert.StartsWith(directory["model"], error.File, StringComparison.Ordinal);
@@ -244,7 +271,8 @@ public class OwnFormatTests
         using var directory = new TemporaryDirectory();
         string place = KhmerModel.WriteOwnFormat(directory["khmer"]);
         string file = Path.Combine(place, "config.json");
-        File.WriteAllText(file, File.ReadAllText(file).Replace("\"model_dim\": 64,", "\"model_dim\": 64, \"model_dim\": 64,", StringComparison.Ordinal));
+        File.WriteAllText(file, File.ReadAllText(file)
+            .Replace("\"model_dim\": 64,", "\"model_dim\": 64, \"model_dim\": 64,", StringComparison.Ordinal));
         Assert.Equal("there twice", Assert.Throws<ModelFormatException>(() => ModelReader.Open(place)).Found);
     }
 
@@ -252,12 +280,13 @@ public class OwnFormatTests
     public void Text_vocabularies_and_a_byte_order_mark_are_read_too()
     {
         using var directory = new TemporaryDirectory();
-        using ModelData model = Model(SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases: false, tied: false);
+        using ModelData model = Model(SmallConfig(), EndAlone, biases: false, tied: false);
         ModelWriter.Write(model, directory["model"]);
         string config = Path.Combine(directory["model"], "config.json");
         File.WriteAllText(config, "\uFEFF" + File.ReadAllText(config));
         File.Delete(Path.Combine(directory["model"], "source_vocabulary.json"));
-        File.WriteAllText(Path.Combine(directory["model"], "source_vocabulary.txt"), string.Join("\r\n", model.SourceVocabulary.Tokens) + "\r\n");
+        File.WriteAllText(Path.Combine(directory["model"], "source_vocabulary.txt"),
+            string.Join("\r\n", model.SourceVocabulary.Tokens) + "\r\n");
         using ModelData again = ModelReader.Open(directory["model"]);
         AssertSame(model, again);
     }
@@ -267,7 +296,7 @@ public class OwnFormatTests
     {
         using var directory = new TemporaryDirectory();
         TransformerConfig config = SmallConfig() with { SourceVocabulary = 5 };
-        using ModelData model = Model(config, new SpecialTokens { DecoderStart = "</s>" }, biases: true, tied: true);
+        using ModelData model = Model(config, EndAlone, biases: true, tied: true);
         ModelWriter.Write(model, directory["model"]);
         Assert.True(File.Exists(Path.Combine(directory["model"], "shared_vocabulary.json")));
         using ModelData again = ModelReader.Open(directory["model"]);
@@ -279,7 +308,7 @@ public class OwnFormatTests
     public void A_directory_with_something_in_it_is_not_touched()
     {
         using var directory = new TemporaryDirectory();
-        using ModelData model = Model(SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases: true, tied: false);
+        using ModelData model = Model(SmallConfig(), EndAlone, biases: true, tied: false);
         directory.Make("empty");
         ModelWriter.Write(model, directory["empty"]);
         ModelWriter.Write(model, directory["new/and/deep"]);
@@ -288,19 +317,21 @@ public class OwnFormatTests
         Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["empty"], DType.Int8));
         Assert.Equal(before, File.ReadAllBytes(Path.Combine(directory["empty"], "model.safetensors")));
         Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["other"], DType.Int32));
-        Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, Path.Combine(directory["empty"], "config.json")));
+        Assert.Throws<ArgumentException>(() =>
+            ModelWriter.Write(model, Path.Combine(directory["empty"], "config.json")));
     }
 
     [Fact]
     public void Nothing_is_left_of_a_model_that_could_not_be_written()
     {
         using var directory = new TemporaryDirectory();
-        using ModelData model = Model(SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases: true, tied: false);
+        using ModelData model = Model(SmallConfig(), EndAlone, biases: true, tied: false);
         var tensors = (Dictionary<string, HostTensor>)model.Tensors;
         float[] values = new float[30];
         values[7] = 65_520;   // the first number that rounds beyond float16
         tensors["output.weight"] = HostTensor.FromValues("output.weight", new Shape(5, 6), values);
-        ModelFormatException error = Assert.Throws<ModelFormatException>(() => ModelWriter.Write(model, directory["model"], DType.Float16));
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
+            ModelWriter.Write(model, directory["model"], DType.Float16));
         Assert.Equal("output.weight[1, 1]", error.Field);
         Assert.Empty(Directory.GetFileSystemEntries(directory.Path));
     }
@@ -309,7 +340,7 @@ public class OwnFormatTests
     public void Each_matrix_may_have_its_own_type_and_each_bias_may_be_absent()
     {
         using var directory = new TemporaryDirectory();
-        using ModelData model = Model(SmallConfig(), new SpecialTokens { DecoderStart = "</s>" }, biases: true, tied: false);
+        using ModelData model = Model(SmallConfig(), EndAlone, biases: true, tied: false);
         var tensors = (Dictionary<string, HostTensor>)model.Tensors;
         tensors.Remove("decoder.layers.0.cross_attention.key.bias");
         tensors["output.weight"] = WeightConversion.Convert(tensors["output.weight"], DType.Int8);
@@ -325,13 +356,27 @@ public class OwnFormatTests
     {
         string? root = Path.GetDirectoryName(TestData.TryFind("README.md"));
         string document = Path.Combine(root!, "..", "..", "docs", "model-format.md");
-        Assert.Contains(KhmerModel.Config.ReplaceLineEndings("\n"), File.ReadAllText(document).ReplaceLineEndings("\n"), StringComparison.Ordinal);
+        Assert.Contains(KhmerModel.Config.ReplaceLineEndings("\n"), File.ReadAllText(document).ReplaceLineEndings("\n"),
+            StringComparison.Ordinal);
     }
 
     internal static TransformerConfig SmallConfig()
     {
-        var stack = new StackConfig { Layers = 1, HiddenDim = 5, Attention = new AttentionConfig { Heads = 2, HeadDim = 3 }, FinalNorm = true };
-        return new TransformerConfig { ModelDim = 6, SourceVocabulary = 4, TargetVocabulary = 5, Encoder = stack, Decoder = stack };
+        var stack = new StackConfig
+        {
+            Layers = 1,
+            HiddenDim = 5,
+            Attention = new AttentionConfig { Heads = 2, HeadDim = 3 },
+            FinalNorm = true,
+        };
+        return new TransformerConfig
+        {
+            ModelDim = 6,
+            SourceVocabulary = 4,
+            TargetVocabulary = 5,
+            Encoder = stack,
+            Decoder = stack,
+        };
     }
 
     /// <summary>A model in memory, with weights by chance.</summary>
@@ -347,13 +392,14 @@ public class OwnFormatTests
         }
         if (tied) tensors["output.weight"] = tensors["decoder.embedding.weight"];
         string[] words = ["<s>", "</s>", "\0 \"quoted\" \uD83D\uDE00", "", "<unk>"];
+        string[] fewer = ["<s>", "</s>", "\uFFFD", "<unk>"];
         return new ModelData
         {
             Path = "memory",
             Format = "made by a test",
             Config = config,
             Tensors = tensors,
-            SourceVocabulary = new Vocabulary(config.SourceVocabulary == 5 ? words : ["<s>", "</s>", "\uFFFD", "<unk>"], "<unk>"),
+            SourceVocabulary = new Vocabulary(config.SourceVocabulary == 5 ? words : fewer, "<unk>"),
             TargetVocabulary = new Vocabulary(words, "<unk>"),
             Tokens = tokens,
             Tokenizer = "character",

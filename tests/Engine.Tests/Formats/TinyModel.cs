@@ -1,4 +1,4 @@
-// A model of a few kilobytes in CTranslate2's format, of any binary version and weight type, for tests that change something.
+// Models of a few kilobytes in CTranslate2's format, of any binary version and weight type.
 using System.Buffers.Binary;
 using System.Text.Json;
 using Engine.Formats;
@@ -60,10 +60,12 @@ internal static class TinyModel
         void Weight(string name, int rows, int columns) => AddWeight(writer, name, rows, columns, weights, random);
     }
 
-    public static void AddWeight(CTranslate2Writer writer, string name, int rows, int columns, DType type, Random random)
+    public static void AddWeight(
+        CTranslate2Writer writer, string name, int rows, int columns, DType type, Random random)
     {
         float[] values = Values(random, rows * columns);
-        HostTensor tensor = WeightConversion.Convert(HostTensor.FromValues(name, new Shape(rows, columns), values), type);
+        HostTensor floats = HostTensor.FromValues(name, new Shape(rows, columns), values);
+        HostTensor tensor = WeightConversion.Convert(floats, type);
         var bytes = new byte[tensor.Bytes];
         tensor.ReadBytes(0, bytes);
         writer.Add(name, type, [rows, columns], bytes);
@@ -88,7 +90,7 @@ internal static class TinyModel
         return $"transformer/{name}:0";
     }
 
-    /// <summary>Turns a model into one of binary version 1, which has no attributes: its 8 heads need another width.</summary>
+    /// <summary>The same in binary version 1, which has no attributes: its 8 heads need another width.</summary>
     public static CTranslate2Writer BuildVersion1(DType weights)
     {
         CTranslate2Writer model = Build(2, weights);
@@ -123,11 +125,13 @@ internal static class TinyModel
 
     public static void WriteVocabularies(string directory, bool json)
     {
-        foreach (var (side, tokens) in (ReadOnlySpan<(string, string[])>)[("source", SourceTokens), ("target", TargetTokens)])
+        foreach (var (side, tokens) in
+            (ReadOnlySpan<(string, string[])>)[("source", SourceTokens), ("target", TargetTokens)])
         {
             string file = Path.Combine(directory, $"{side}_vocabulary");
             if (json) File.WriteAllText(file + ".json", JsonSerializer.Serialize(tokens));
-            else File.WriteAllText(file + ".txt", string.Concat(tokens[..^1].Select(token => token + "\n")));   // <unk> is implied
+            // <unk> is implied
+            else File.WriteAllText(file + ".txt", string.Concat(tokens[..^1].Select(token => token + "\n")));
         }
     }
 

@@ -1,4 +1,5 @@
-// Conversion of weights: the rules by their formulas; that they give the reference converter's bits is tested with its models.
+// Conversion of weights: the rules by their formulas; that they give the reference converter's bits is tested with its
+// models.
 using CsCheck;
 using Engine.Backends;
 using Engine.Formats;
@@ -52,8 +53,10 @@ public class WeightConversionTests
     public void Bfloat16_is_the_nearest_even_one()
     {
         // Halfway between 1 and its next, and between that and the one after it; just above halfway.
-        HostTensor converted = WeightConversion.Convert(Tensor(1, 4, 1 + (1f / 256), 1 + (3f / 256), 1 + (1.01f / 256), -1e-41f), DType.BFloat16);
-        Assert.Equal([1, 1 + (4f / 256), 1 + (2f / 256), -1e-41f], converted.ReadFloats(), (a, b) => MathF.Abs(a - b) <= 1e-40f);
+        HostTensor converted = WeightConversion.Convert(Tensor(1, 4, 1 + (1f / 256), 1 + (3f / 256), 1 + (1.01f / 256),
+            -1e-41f), DType.BFloat16);
+        Assert.Equal([1, 1 + (4f / 256), 1 + (2f / 256), -1e-41f], converted.ReadFloats(), (a, b) =>
+            MathF.Abs(a - b) <= 1e-40f);
         ModelFormatException error = Assert.Throws<ModelFormatException>(
             () => WeightConversion.Convert(Tensor(2, 1, 1, float.MaxValue), DType.BFloat16).ReadFloats());
         Assert.Equal("w[1, 0]", error.Field);
@@ -62,15 +65,18 @@ public class WeightConversionTests
     [Fact]
     public void Float16_refuses_what_it_cannot_hold()
     {
-        Assert.Equal([65_504, -65_504], WeightConversion.Convert(Tensor(1, 2, 65_519, -65_519), DType.Float16).ReadFloats());
-        Assert.Throws<ModelFormatException>(() => WeightConversion.Convert(Tensor(1, 2, 65_520, 0), DType.Float16).ReadFloats());
+        Assert.Equal([65_504, -65_504], WeightConversion.Convert(Tensor(1, 2, 65_519, -65_519), DType.Float16)
+            .ReadFloats());
+        Assert.Throws<ModelFormatException>(() => WeightConversion.Convert(Tensor(1, 2, 65_520, 0), DType.Float16)
+            .ReadFloats());
     }
 
     [Fact]
     public void What_is_not_finite_is_refused()
     {
         foreach (DType type in (DType[])[DType.Int8, DType.Int16, DType.Float16, DType.BFloat16])
-            Assert.Throws<ModelFormatException>(() => WeightConversion.Convert(Tensor(1, 2, 1, float.NaN), type).ReadFloats());
+            Assert.Throws<ModelFormatException>(() => WeightConversion.Convert(Tensor(1, 2, 1, float.NaN), type)
+                .ReadFloats());
         Assert.Throws<ModelFormatException>(() => WeightConversion.Convert(Tensor(1, 1, 3e38f), DType.Int16));
     }
 
@@ -109,7 +115,8 @@ public class WeightConversionTests
             {
                 int start = random.Next(301), count = random.Next(301 - start + 1);
                 HostTensor part = converted.RowRange(start, count);
-                Assert.Equal(all[(start * 67 * type.Bytes())..((start + count) * 67 * type.Bytes())], TinyModel.ReadBytes(part));
+                Assert.Equal(all[(start * 67 * type.Bytes())..((start + count) * 67 * type.Bytes())],
+                    TinyModel.ReadBytes(part));
                 Assert.Equal(floats[(start * 67)..((start + count) * 67)], part.ReadFloats());
             }
             HostTensor row = converted.RowRange(5, 1).ColumnRange(3, 20);
@@ -119,7 +126,8 @@ public class WeightConversionTests
         Assert.Throws<InvalidOperationException>(() => tensor.ColumnRange(0, 1));
     }
 
-    private static HostTensor Tensor(int rows, int columns, params float[] values) => HostTensor.FromValues("w", new Shape(rows, columns), values);
+    private static HostTensor Tensor(int rows, int columns, params float[] values) =>
+        HostTensor.FromValues("w", new Shape(rows, columns), values);
 
     private static sbyte[] Signed(HostTensor tensor) => [.. TinyModel.ReadBytes(tensor).Select(value => (sbyte)value)];
 }

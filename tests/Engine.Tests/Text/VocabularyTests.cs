@@ -36,7 +36,8 @@ public class VocabularyTests
     [InlineData('\uDC00')]
     public void Half_a_surrogate_pair_is_no_token(char half)
     {
-        Assert.Contains("Token 1", Assert.Throws<ArgumentException>(() => new Vocabulary(["a", $"x{half}"], "<unk>")).Message, StringComparison.Ordinal);
+        Assert.Contains("Token 1", Assert.Throws<ArgumentException>(() => new Vocabulary(["a", $"x{half}"], "<unk>"))
+            .Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new Vocabulary([$"{half}x"], "<unk>"));
         Assert.Equal(2, new Vocabulary(["\uD83D\uDE00", "\uFFFD"], "\uFFFD").Count);
     }
