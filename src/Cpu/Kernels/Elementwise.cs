@@ -34,6 +34,7 @@ internal readonly unsafe struct Elementwise<TBinary>(FloatRows x, FloatRows y, F
     }
 
     /// <summary>One row; z may be x or y.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Row<TSimd>(float* x, float* y, float* z, int columns) where TSimd : unmanaged, ISimd<TSimd>
     {
         nint i = 0;

@@ -1,5 +1,6 @@
 // y = (x − mean) / √(variance + ε) · gain + bias, a row at a time (Ba et al. 2016), alone or after x + residual.
 // x [rows, columns], gain [columns], bias [columns] or null, y [rows, columns].
+using System.Runtime.CompilerServices;
 using Engine.Cpu.Simd;
 
 namespace Engine.Cpu.Kernels;
@@ -42,6 +43,7 @@ internal readonly unsafe struct LayerNorm(
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Normalize<TSimd>(float* x, float* y) where TSimd : unmanaged, ISimd<TSimd>
     {
         float mean = isRms ? 0f : RowReduction.Sum<TSimd, ValueTerm<TSimd>>(x, columns, default) / columns;

@@ -33,6 +33,7 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
     /// <param name="x">The row.</param>
     /// <param name="columns">At least 1.</param>
     /// <param name="blockMaxima">Room for a float a block, or null.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static float Maximum<TSimd>(float* x, int columns, float* blockMaxima) where TSimd : unmanaged, ISimd<TSimd>
     {
         // Max returns its right side where the left is NaN, so a NaN never enters.

@@ -1,4 +1,6 @@
 // The instruction set is chosen in one place, for every kernel.
+using System.Runtime.CompilerServices;
+
 namespace Engine.Cpu.Simd;
 
 /// <summary>A kernel with its arguments, written once for every rung; it crosses to worker threads as plain bytes.</summary>
@@ -36,9 +38,9 @@ internal static class Ladder
     {
         switch (rung)
         {
-            case Rung.Avx512: kernel.Run<Simd512>(); break;
-            case Rung.Avx2: kernel.Run<Simd256>(); break;
-            default: kernel.Run<Simd128>(); break;
+            case Rung.Avx512: On<TKernel, Simd512>(kernel); break;
+            case Rung.Avx2: On<TKernel, Simd256>(kernel); break;
+            default: On<TKernel, Simd128>(kernel); break;
         }
     }
 
@@ -47,9 +49,22 @@ internal static class Ladder
     {
         switch (rung)
         {
-            case Rung.Avx512: kernel.Run<Simd512, Integers512>(); break;
-            case Rung.Avx2: kernel.Run<Simd256, Integers256>(); break;
-            default: kernel.Run<Simd128, Integers128>(); break;
+            case Rung.Avx512: On<TKernel, Simd512, Integers512>(kernel); break;
+            case Rung.Avx2: On<TKernel, Simd256, Integers256>(kernel); break;
+            default: On<TKernel, Simd128, Integers128>(kernel); break;
         }
     }
+
+    // Three rungs of a kernel in one method, and that in its caller, are more variables than the JIT tracks (1,024): it then keeps
+    // vectors in memory.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void On<TKernel, TSimd>(in TKernel kernel)
+        where TKernel : unmanaged, IKernel
+        where TSimd : unmanaged, ISimd<TSimd> => kernel.Run<TSimd>();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void On<TKernel, TSimd, TIntegers>(in TKernel kernel)
+        where TKernel : unmanaged, IIntegerKernel
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TIntegers : unmanaged, IIntegers<TIntegers> => kernel.Run<TSimd, TIntegers>();
 }
