@@ -80,16 +80,17 @@ public static class LinearReference
         return largest == 0 ? 1f : 127f / largest;
     }
 
-    /// <summary>x · scale, the product in float32, to the nearest integer (ties to even), or down to the next.</summary>
+    /// <summary>x · scale + 128 in float32, to the nearest integer (ties to even) or down to the next, less 128.</summary>
     public static int[] QuantiseInt8(ReadOnlySpan<double> row, float scale, ActivationRounding rounding)
     {
         var quantised = new int[row.Length];
         for (int k = 0; k < row.Length; k++)
         {
             float scaled = (float)row[k] * scale;
+            float shifted = scaled + 128f;
             quantised[k] = (int)(rounding == ActivationRounding.Nearest
-                ? MathF.Round(scaled, MidpointRounding.ToEven)
-                : MathF.Floor(scaled));
+                ? MathF.Round(shifted, MidpointRounding.ToEven)
+                : MathF.Floor(shifted)) - 128;
         }
 
         return quantised;

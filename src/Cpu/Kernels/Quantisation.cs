@@ -58,8 +58,8 @@ internal unsafe struct QuantiseStrip : IKernel
                 float largest = Largest<TSimd>(x, Job->Inputs);
                 float scale = largest == 0f ? 1f : 127f / largest;
                 Job->RowFactors[first + r] = 1f / scale;
-                if (isLegacy) Row<TSimd, Down>(x, Job->Inputs, scale, -128f, 127f, destination, step);
-                else Row<TSimd, ToNearest>(x, Job->Inputs, scale, -128f, 127f, destination, step);
+                if (isLegacy) Row<TSimd, ShiftedDown>(x, Job->Inputs, scale, -128f, 127f, destination, step);
+                else Row<TSimd, ShiftedToNearest>(x, Job->Inputs, scale, -128f, 127f, destination, step);
             }
             else
             {
@@ -111,10 +111,20 @@ internal unsafe struct QuantiseStrip : IKernel
         public static TSimd Invoke<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> => TSimd.Round(x);
     }
 
-    private readonly struct Down : IMap
+    // CTranslate2 rounds after it has moved the number to 0 .. 255, where float32 is coarser (2⁻¹⁶): what lies nearer than that
+    // to a border counts as on it. Without the shift one answer in twenty differs.
+    private readonly struct ShiftedToNearest : IMap
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TSimd Invoke<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> => TSimd.Floor(x);
+        public static TSimd Invoke<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> =>
+            TSimd.Round(x + TSimd.Broadcast(128f)) - TSimd.Broadcast(128f);
+    }
+
+    private readonly struct ShiftedDown : IMap
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TSimd Invoke<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> =>
+            TSimd.Floor(x + TSimd.Broadcast(128f)) - TSimd.Broadcast(128f);
     }
 
     private readonly struct TowardZero : IMap

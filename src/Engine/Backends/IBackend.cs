@@ -78,8 +78,8 @@ public interface IBackend : IDisposable
     /// <summary>y = activation(x Wᵀ + b).</summary>
     /// <remarks>
     /// Source: Vaswani et al. 2017, 3.3. Work: 2 · rows · inputs · outputs. Float weights: float32 arithmetic. i8: x is
-    /// quantised row by row (s = 127 / max|x|, 1 for a row of zeros), sums are exact in 32 bits, y = (sum · (1/s)) / scale +
-    /// b. i16: x is multiplied by 1000 and rounded, y = sum · (1 / (1000 · scale)) + b.
+    /// quantised row by row (s = 127 / max|x|, 1 for a row of zeros; q = round(x · s + 128) − 128, the sum rounded to float32
+    /// first, as CTranslate2 does), sums are exact in 32 bits, y = (sum · (1/s)) / scale + b. i16: x is multiplied by 1000 and rounded, y = sum · (1 / (1000 · scale)) + b.
     /// </remarks>
     /// <param name="x">[rows, inputs].</param>
     /// <param name="weights">W [outputs, inputs], b [1, outputs] or none.</param>

@@ -60,17 +60,24 @@ public sealed class PositionTable : IDisposable
     public static void ComputeRow(PositionConfig config, int index, Span<float> row)
     {
         int half = row.Length / 2;
-        double position = (double)index + config.Start;
+        int position = index + config.Start;
         row.Clear();                                                      // an odd width ends in a zero
         for (int i = 0; i < half; i++)
         {
-            double exponent = config.ReachesLongest ? (double)i / Math.Max(half - 1, 1) : 2.0 * i / row.Length;
-            (double sine, double cosine) = Math.SinCos(position * Math.Pow(10000, -exponent));
+            (double sine, double cosine) = Math.SinCos(Angle(config, position, i, row.Length));
             row[config.Interleaved ? 2 * i : i] = (float)sine;
             row[config.Interleaved ? (2 * i) + 1 : half + i] = (float)cosine;
         }
 
-        if (config.Interleaved && row.Length % 2 == 1) row[^1] = (float)Math.Sin(position * Math.Pow(10000, -2.0 * half / row.Length));
+        if (config.Interleaved && row.Length % 2 == 1) row[^1] = (float)Math.Sin(Angle(config, position, half, row.Length));
+    }
+
+    // OpenNMT computes in float32, and its models were trained with what comes out.
+    private static double Angle(PositionConfig config, int position, int i, int modelDim)
+    {
+        if (!config.ReachesLongest) return position * Math.Pow(10000, -2.0 * i / modelDim);
+        float step = MathF.Log(10000f) / Math.Max((modelDim / 2) - 1, 1);
+        return position * MathF.Exp(-step * i);
     }
 
     /// <summary>Frees the table.</summary>

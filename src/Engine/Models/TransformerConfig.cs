@@ -33,7 +33,8 @@ public sealed record PositionConfig
 
     /// <summary>
     /// Sinusoidal: whether the wavelengths reach 10000 · 2π exactly, frequencies 10000^(−i / (modelDim/2 − 1)), as in
-    /// tensor2tensor and OpenNMT; else 10000^(−2i / modelDim) as in the paper.
+    /// tensor2tensor and OpenNMT, whose float32 arithmetic is part of the definition; else 10000^(−2i / modelDim) as in the
+    /// paper, in double precision.
     /// </summary>
     public bool ReachesLongest { get; init; }
 }
