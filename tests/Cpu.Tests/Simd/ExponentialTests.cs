@@ -41,6 +41,12 @@ public sealed unsafe class ExponentialTests
     }
 
     [Fact]
+    public void What_is_not_a_number_stays_so()
+    {
+        foreach (Rung rung in Rungs.All) Assert.True(float.IsNaN(Exponentials(rung, [float.NaN])[0]));
+    }
+
+    [Fact]
     public void Every_rung_gives_the_same_bits()
     {
         float[] x = Sweep(stride: 20_011);
