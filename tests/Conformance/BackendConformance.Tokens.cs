@@ -157,7 +157,7 @@ public abstract partial class BackendConformance
     {
         const int Rows = 4, Vocabulary = 19;
         float[] logits = Values(Rows * Vocabulary, seed: 8);
-        (logits[3], logits[4]) = (0f, -0f);
+        (logits[3], logits[4], logits[Vocabulary], logits[Vocabulary + 18]) = (0f, -0f, 0.01f, -0.01f);
         int[] places = [0, 3, 0, 4, 1, 18, 1, 0, 2, 5, 2, 6, 2, 7, 3, 18];
         float[] penalties = [1.2f, 1.5f, 2f, 0.7f, 1.3f, 1.1f, 1f, 1.9f];
         float[] expected = [.. logits];

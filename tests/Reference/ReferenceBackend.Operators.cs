@@ -1,6 +1,7 @@
 // The operators of the reference backend: each checks its arguments and calls the function that defines it.
 using System.Buffers.Binary;
 using Engine.Backends;
+using Engine.Formats;
 using Engine.Tensors;
 
 namespace Engine.Reference;
@@ -26,6 +27,9 @@ public sealed partial class ReferenceBackend
         int row = 0;
         foreach (HostTensor part in parts)
         {
+            int scales = type == DType.Int8 ? part.Shape.Rows : type == DType.Int16 ? 1 : 0;
+            if ((part.Scales?.Length ?? 0) != scales)
+                throw new ModelFormatException(part.File, $"the number of scales of {part.Name}", $"{part.Scales?.Length ?? 0}", $"{scales}");
             float[] values = part.ReadFloats();   // checks that all are finite
             var bytes = new byte[part.Bytes];
             part.ReadBytes(0, bytes);
@@ -40,7 +44,7 @@ public sealed partial class ReferenceBackend
             }
 
             for (int i = 0; i < part.Shape.Rows; i++, row++)
-                weight.Scales[row] = part.Scales is null ? 1f : part.Scales.Length == 1 ? part.Scales[0] : part.Scales[i];
+                weight.Scales[row] = part.Scales is null ? 1f : part.Scales[type == DType.Int8 ? i : 0];
         }
 
         // The quotient in double precision: the float32 of ReadFloats is already rounded.
