@@ -12,7 +12,8 @@ public abstract partial class BackendConformance
     private static readonly (int Heads, int HeadDim, int ValueDim)[] HeadShapes =
         [(1, 1, 1), (2, 5, 3), (3, 4, 4), (1, 16, 33), (2, 64, 64), (1, 80, 80), (3, 17, 16)];
 
-    // Queries and keys of each sentence: none, one, empty sentences at all places, one less and one more than blocks of keys.
+    // Queries and keys of each sentence: none, one, empty sentences at all places, one less and one more than blocks of
+    // keys.
     private static readonly (int[] Queries, int[] Keys)[] Batches =
     [
         ([], []),
@@ -60,18 +61,21 @@ public abstract partial class BackendConformance
         {
             var spec = new AttentionSpec(heads, 1 / MathF.Sqrt(headDim), AttentionMask.Window(left, right));
             foreach ((int[] queries, int[] keys) in Batches)
-                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: false, view: (headDim + queries.Length) % 2 == 0);
+                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: false,
+                    view: (headDim + queries.Length) % 2 == 0);
         }
     }
 
     [Theory, MemberData(nameof(Masks))]
     public void Additive_attention_agrees_with_its_definition(int left, int right)
     {
-        foreach ((int heads, int headDim, int valueDim) in new[] { (1, 1, 1), (2, 5, 3), (1, 16, 33), (2, 32, 32), (1, 80, 7) })
+        foreach ((int heads, int headDim, int valueDim) in new[] { (1, 1, 1), (2, 5, 3), (1, 16, 33), (2, 32, 32),
+            (1, 80, 7) })
         {
             var spec = new AttentionSpec(heads, 1f, AttentionMask.Window(left, right));
             foreach ((int[] queries, int[] keys) in Batches)
-                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: true, view: (headDim + queries.Length) % 2 == 1);
+                CheckAttention(queries, keys, headDim, valueDim, spec, isAdditive: true,
+                    view: (headDim + queries.Length) % 2 == 1);
         }
     }
 
@@ -84,7 +88,8 @@ public abstract partial class BackendConformance
         float[] all = Values(rows * 3 * Width, seed: 1);
         var spec = new AttentionSpec(Heads, 0.25f, AttentionMask.Causal);
         double[] Part(int part) =>
-            [.. Enumerable.Range(0, rows * Width).Select(i => (double)all[(i / Width * 3 * Width) + (part * Width) + (i % Width)])];
+            [.. Enumerable.Range(0, rows * Width)
+                .Select(i => (double)all[(i / Width * 3 * Width) + (part * Width) + (i % Width)])];
         double[] bound = OperatorBound.Attention(
             Part(0), Part(1), Part(2), [], Offsets(lengths), Offsets(lengths), Width, Width, spec);
         AssertAgrees("columns of one table", bound, b =>
@@ -92,7 +97,8 @@ public abstract partial class BackendConformance
             Tensor table = Put(b, rows, 3 * Width, all);
             Ragged sentences = Ragged.Create(b, lengths);
             return b.Attention(
-                table.ColumnRange(0, Width), table.ColumnRange(Width, Width), table.ColumnRange(2 * Width, Width), sentences,
+                table.ColumnRange(0, Width), table.ColumnRange(Width, Width), table.ColumnRange(2 * Width, Width),
+                sentences,
                 sentences, spec);
         });
     }
@@ -123,7 +129,8 @@ public abstract partial class BackendConformance
         var spec = new AttentionSpec(Heads, 1f, AttentionMask.Causal);
         float[] found = Run(b => Attend(
             b, Put(b, 20, Width, Values(20 * Width, seed: 3)), Put(b, 3, Width, Values(3 * Width, seed: 4)),
-            Put(b, 3, Width, Values(3 * Width, seed: 5)), isAdditive ? PutVector(b, Values(Width, seed: 6)) : Tensor.None,
+            Put(b, 3, Width, Values(3 * Width, seed: 5)), isAdditive ? PutVector(b, Values(Width, seed: 6))
+                : Tensor.None,
             Ragged.Create(b, [20]), Ragged.Create(b, [3]), spec));
 
         // Query i stands at i − 17, so the first that sees a key is 17.
@@ -139,13 +146,15 @@ public abstract partial class BackendConformance
     {
         const int Length = 50, Width = 24, Query = 30;
         var spec = new AttentionSpec(2, 0.3f, AttentionMask.Window(left, right));
-        float[] query = Values(Length * Width, seed: 7), key = Values(Length * Width, seed: 8), value = Values(Length * Width, seed: 9);
+        float[] query = Values(Length * Width, seed: 7), key = Values(Length * Width, seed: 8),
+            value = Values(Length * Width, seed: 9);
         float[] score = isAdditive ? Values(Width, seed: 10) : [];
         float[] One(float[] k, float[] v) => Run(b =>
         {
             Ragged sentence = Ragged.Create(b, [Length]);
             return Attend(
-                b, Put(b, Length, Width, query), Put(b, Length, Width, k), Put(b, Length, Width, v), PutVector(b, score), sentence,
+                b, Put(b, Length, Width, query), Put(b, Length, Width, k), Put(b, Length, Width, v),
+                PutVector(b, score), sentence,
                 sentence, spec).RowRange(Query, 1);
         });
         float[] plain = One(key, value);
@@ -176,15 +185,18 @@ public abstract partial class BackendConformance
                 Tensor k = Put(b, keys.Sum(), Width, Values(keys.Sum() * Width, seed: 12));
                 Tensor v = Put(b, keys.Sum(), Width, Values(keys.Sum() * Width, seed: 13));
                 Tensor score = isAdditive ? PutVector(b, Values(Width, seed: 14)) : Tensor.None;
-                float[] together = Floats(b, Attend(b, q, k, v, score, Ragged.Create(b, queries), Ragged.Create(b, keys), spec));
+                float[] together = Floats(
+                    b, Attend(b, q, k, v, score, Ragged.Create(b, queries), Ragged.Create(b, keys), spec));
                 for (int s = 0; s < queries.Length; s++)
                 {
                     float[] alone = Floats(b, Attend(
                         b, q.RowRange(queryOffsets[s], queries[s]), k.RowRange(keyOffsets[s], keys[s]),
-                        v.RowRange(keyOffsets[s], keys[s]), score, Ragged.Create(b, [queries[s]]), Ragged.Create(b, [keys[s]]),
+                        v.RowRange(keyOffsets[s], keys[s]), score, Ragged.Create(b, [queries[s]]),
+                        Ragged.Create(b, [keys[s]]),
                         spec));
                     AssertSameBits(
-                        $"sentence {s} under {mask}", together.AsSpan(queryOffsets[s] * Width, queries[s] * Width), alone);
+                        $"sentence {s} under {mask}", together.AsSpan(queryOffsets[s] * Width, queries[s] * Width),
+                        alone);
                 }
 
                 return true;
@@ -198,13 +210,16 @@ public abstract partial class BackendConformance
         InFrame(Backend, b =>
         {
             Ragged sentence = Ragged.Create(b, [2]);
-            Tensor eight = Put(b, 2, 8, new float[16]), six = Put(b, 2, 6, new float[12]), score = Put(b, 1, 6, new float[6]);
+            Tensor eight = Put(b, 2, 8, new float[16]), six = Put(b, 2, 6, new float[12]),
+                score = Put(b, 1, 6, new float[6]);
             AttentionSpec two = new(2, 1f, AttentionMask.None), four = two with { Heads = 4 };
             Assert.Throws<ArgumentException>(() => b.Attention(six, eight, eight, sentence, sentence, two));
             Assert.Throws<ArgumentException>(() => b.Attention(six, six, eight, sentence, sentence, four));
             Assert.Throws<ArgumentException>(() => b.Attention(eight, eight, six, sentence, sentence, four));
-            Assert.Throws<ArgumentException>(() => b.AdditiveAttention(six, eight, eight, score, sentence, sentence, two));
-            Assert.Throws<ArgumentException>(() => b.AdditiveAttention(six, six, eight, score, sentence, sentence, four));
+            Assert.Throws<ArgumentException>(() =>
+                b.AdditiveAttention(six, eight, eight, score, sentence, sentence, two));
+            Assert.Throws<ArgumentException>(() =>
+                b.AdditiveAttention(six, six, eight, score, sentence, sentence, four));
             return true;
         });
     }
@@ -217,11 +232,14 @@ public abstract partial class BackendConformance
         float[] query = Values(queryRows * width, seed: 15), key = Values(keyRows * width, seed: 16);
         float[] value = Values(keyRows * valueWidth, seed: 17), score = isAdditive ? Values(width, seed: 18) : [];
         double[] bound = OperatorBound.Attention(
-            Widen(query), Widen(key), Widen(value), Widen(score), Offsets(queries), Offsets(keys), width, valueWidth, spec);
-        string what = $"{string.Join(' ', queries)} queries, {string.Join(' ', keys)} keys, {spec.Heads} heads of {headDim} and {valueDim}"
+            Widen(query), Widen(key), Widen(value), Widen(score), Offsets(queries), Offsets(keys), width, valueWidth,
+            spec);
+        string what = $"{string.Join(' ', queries)} queries, {string.Join(' ', keys)} keys, "
+            + $"{spec.Heads} heads of {headDim} and {valueDim}"
             + (view ? ", views" : "");
         AssertAgrees(what, bound, b => Attend(
-            b, Put(b, queryRows, width, query, view), Put(b, keyRows, width, key, view), Put(b, keyRows, valueWidth, value, view),
+            b, Put(b, queryRows, width, query, view), Put(b, keyRows, width, key, view),
+            Put(b, keyRows, valueWidth, value, view),
             PutVector(b, score, view), Ragged.Create(b, queries), Ragged.Create(b, keys), spec));
     }
 

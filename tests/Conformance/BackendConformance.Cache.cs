@@ -30,16 +30,19 @@ public abstract partial class BackendConformance
         int[] lengths = [33, 1, 16, 17, 40];
         int[] offsets = Offsets(lengths);
         (int rows, int width, int valueWidth) = (lengths.Sum(), heads * headDim, heads * valueDim);
-        float[] query = Values(rows * width, seed: 1), key = Values(rows * width, seed: 2), value = Values(rows * valueWidth, seed: 3);
+        float[] query = Values(rows * width, seed: 1), key = Values(rows * width, seed: 2),
+            value = Values(rows * valueWidth, seed: 3);
         float[] score = isAdditive ? Values(width, seed: 4) : [];
-        foreach (AttentionMask mask in new[] { AttentionMask.Causal, AttentionMask.Window(5, 0), AttentionMask.Window(0, 0), AttentionMask.Window(20, 20).AndCausal() })
+        foreach (AttentionMask mask in new[] { AttentionMask.Causal, AttentionMask.Window(5, 0),
+            AttentionMask.Window(0, 0), AttentionMask.Window(20, 20).AndCausal() })
         {
             var spec = new AttentionSpec(heads, 1 / MathF.Sqrt(headDim), mask);
             float[] onePass = Run(b =>
             {
                 Ragged sentences = Ragged.Create(b, lengths);
                 return Attend(
-                    b, Put(b, rows, width, query), Put(b, rows, width, key), Put(b, rows, valueWidth, value), PutVector(b, score),
+                    b, Put(b, rows, width, query), Put(b, rows, width, key), Put(b, rows, valueWidth, value),
+                    PutVector(b, score),
                     sentences, sentences, spec);
             });
 
@@ -56,10 +59,14 @@ public abstract partial class BackendConformance
                 {
                     int[] at = [.. live.Select(s => offsets[s] + position)];
                     b.Append(
-                        cache, Put(b, live.Length, width, Pick(key, width, at)), Put(b, live.Length, valueWidth, Pick(value, valueWidth, at)),
-                        PutVector(b, [.. live.Select(s => (blocks[s][position / Positions] * Positions) + (position % Positions))]));
-                    CacheView view = View(b, [.. live.Select(s => blocks[s][..((position / Positions) + 1)])], position + 1);
-                    return AttendCached(b, Put(b, live.Length, width, Pick(query, width, at)), PutVector(b, score), cache, view, spec);
+                        cache, Put(b, live.Length, width, Pick(key, width, at)),
+                        Put(b, live.Length, valueWidth, Pick(value, valueWidth, at)),
+                        PutVector(b, [.. live.Select(s =>
+                            (blocks[s][position / Positions] * Positions) + (position % Positions))]));
+                    CacheView view = View(b, [.. live.Select(s => blocks[s][..((position / Positions) + 1)])],
+                        position + 1);
+                    return AttendCached(b, Put(b, live.Length, width, Pick(query, width, at)), PutVector(b, score),
+                        cache, view, spec);
                 });
                 for (int i = 0; i < live.Length; i++)
                 {
@@ -88,7 +95,8 @@ public abstract partial class BackendConformance
     }
 
     [Theory, MemberData(nameof(Decoding))]
-    public void Attention_to_a_whole_memory_gives_the_bits_of_one_pass(bool isAdditive, int heads, int headDim, int valueDim)
+    public void Attention_to_a_whole_memory_gives_the_bits_of_one_pass(
+        bool isAdditive, int heads, int headDim, int valueDim)
     {
         var scene = new Scene(isAdditive, heads, headDim, valueDim, AttentionMask.None, view: false);
         float[] cached = Run(scene.Attention);
@@ -104,7 +112,8 @@ public abstract partial class BackendConformance
             {
                 var scene = new Scene(isAdditive, heads, headDim, valueDim, mask, view: true);
                 AssertAgrees(
-                    $"weights of {firstHeads} heads under {mask}", scene.WeightsBound(firstHeads), b => scene.Weights(b, firstHeads));
+                    $"weights of {firstHeads} heads under {mask}", scene.WeightsBound(firstHeads), b =>
+                        scene.Weights(b, firstHeads));
             }
         }
     }
@@ -125,7 +134,8 @@ public abstract partial class BackendConformance
             }
 
             b.Append(
-                cache, Put(b, 1, 60, Values(60, seed: 1)), Put(b, 1, 36, Values(36, seed: 2)), PutVector(b, [(100 * Positions) - 1]));
+                cache, Put(b, 1, 60, Values(60, seed: 1)), Put(b, 1, 36, Values(36, seed: 2)),
+                PutVector(b, [(100 * Positions) - 1]));
             AssertSameBits("after the last slot was written", before, Floats(b, scene.Attention(b, cache)));
             b.FreeCache(cache);
             return true;
@@ -138,7 +148,8 @@ public abstract partial class BackendConformance
     [InlineData(16)]
     public void Hypotheses_share_blocks_until_they_part(int shared)
     {
-        // Both have one full block in common; the next is copied after some positions of it, and then each goes its own way.
+        // Both have one full block in common; the next is copied after some positions of it, and then each goes its own
+        // way.
         const int Heads = 2, Width = 2 * 20, Own = 5;
         int common = Positions + shared, length = common + Own;
         float[] keys = Values((length + Own) * Width, seed: 5), values = Values((length + Own) * Width, seed: 6);
@@ -146,7 +157,8 @@ public abstract partial class BackendConformance
         var spec = new AttentionSpec(Heads, 0.3f, AttentionMask.Causal);
         int Slot(int hypothesis, int position) => position < Positions
             ? (3 * Positions) + position
-            : ((position < 2 * Positions ? (hypothesis == 0 ? 1 : 4) : (hypothesis == 0 ? 2 : 5)) * Positions) + (position % Positions);
+            : ((position < 2 * Positions ? (hypothesis == 0 ? 1 : 4) : (hypothesis == 0 ? 2 : 5)) * Positions)
+                + (position % Positions);
 
         InFrame(Backend, b =>
         {
@@ -167,10 +179,13 @@ public abstract partial class BackendConformance
                 Put(b, 2, Width, query), cache, View(b, [[3, 1, 2], [3, 4, 5]], length), spec));
             for (int hypothesis = 0; hypothesis < 2; hypothesis++)
             {
-                int[] history = [.. Enumerable.Range(0, common), .. Enumerable.Range(hypothesis == 0 ? common : length, Own)];
+                int[] history = [.. Enumerable.Range(0, common),
+                    .. Enumerable.Range(hypothesis == 0 ? common : length, Own)];
                 float[] expected = Floats(b, b.Attention(
-                    Put(b, 1, Width, query.AsSpan(hypothesis * Width, Width)), Put(b, length, Width, Pick(keys, Width, history)),
-                    Put(b, length, Width, Pick(values, Width, history)), Ragged.Create(b, [1]), Ragged.Create(b, [length]), spec));
+                    Put(b, 1, Width, query.AsSpan(hypothesis * Width, Width)),
+                    Put(b, length, Width, Pick(keys, Width, history)),
+                    Put(b, length, Width, Pick(values, Width, history)), Ragged.Create(b, [1]),
+                    Ragged.Create(b, [length]), spec));
                 AssertSameBits($"hypothesis {hypothesis}", expected, found.AsSpan(hypothesis * Width, Width));
             }
 
@@ -192,7 +207,8 @@ public abstract partial class BackendConformance
             int[] free = scene.FreeSlots();
             float[] stale = [.. Values(free.Length * 48, seed: 8).Select(static value => 1000 * value)];
             b.Append(
-                cache, Put(b, free.Length, 48, stale), Put(b, free.Length, 48, [.. stale.Select(static value => 1e27f * value)]),
+                cache, Put(b, free.Length, 48, stale),
+                Put(b, free.Length, 48, [.. stale.Select(static value => 1e27f * value)]),
                 PutVector(b, free));
             AssertSameBits("beside stale positions", before, Floats(b, scene.Attention(b, cache)));
             b.FreeCache(cache);
@@ -210,7 +226,8 @@ public abstract partial class BackendConformance
             KeyValueCache cache = scene.Fill(b);
             float[] together = Floats(b, scene.Attention(b, cache));
             for (int row = 0; row < Scene.Lengths.Length; row++)
-                AssertSameBits($"row {row}", together.AsSpan(row * 64, 64), Floats(b, scene.AttentionOfRow(b, cache, row)));
+                AssertSameBits($"row {row}", together.AsSpan(row * 64, 64),
+                    Floats(b, scene.AttentionOfRow(b, cache, row)));
             b.FreeCache(cache);
             return true;
         });
@@ -225,8 +242,10 @@ public abstract partial class BackendConformance
     }
 
     private static Tensor AttendCached(
-        IBackend b, in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
-        score.IsNone ? b.CachedAttention(query, cache, view, spec) : b.CachedAdditiveAttention(query, score, cache, view, spec);
+        IBackend b, in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view,
+        in AttentionSpec spec) =>
+        score.IsNone ? b.CachedAttention(query, cache, view, spec)
+            : b.CachedAdditiveAttention(query, score, cache, view, spec);
 
     private static float[] Pick(float[] table, int columns, int[] rows) =>
         [.. rows.SelectMany(row => table.Skip(row * columns).Take(columns))];
@@ -259,13 +278,15 @@ public abstract partial class BackendConformance
             {
                 _blocks[row] = row == 6
                     ? _blocks[5]
-                    : [.. Enumerable.Range(0, (Lengths[row] + Positions - 1) / Positions).Select(_ => next++ * 7 % Blocks)];
+                    : [.. Enumerable.Range(0, (Lengths[row] + Positions - 1) / Positions)
+                        .Select(_ => next++ * 7 % Blocks)];
             }
 
             _slots = [.. _blocks.Select((blocks, row) => Enumerable.Range(0, Lengths[row])
                 .Select(position => (blocks[position / Positions] * Positions) + (position % Positions)).ToArray())];
             _keys = [.. Lengths.Select((length, row) => Values(length * _width, seed: row == 6 ? 25 : 20 + row))];
-            _values = [.. Lengths.Select((length, row) => Values(length * _valueWidth, seed: row == 6 ? 35 : 30 + row))];
+            _values = [.. Lengths.Select((length, row) =>
+                Values(length * _valueWidth, seed: row == 6 ? 35 : 30 + row))];
         }
 
         public static int[] Lengths => [17, 1, 32, 15, 16, 50, 50, 3];
@@ -279,7 +300,8 @@ public abstract partial class BackendConformance
         }
 
         public Tensor Attention(IBackend b, in KeyValueCache cache) =>
-            AttendCached(b, Put(b, Lengths.Length, _width, _query, _view), PutVector(b, _score, _view), cache, Seen(b), _spec);
+            AttendCached(b, Put(b, Lengths.Length, _width, _query, _view), PutVector(b, _score, _view), cache, Seen(b),
+                _spec);
 
         public Tensor AttentionOfRow(IBackend b, in KeyValueCache cache, int row) => AttendCached(
             b, Put(b, 1, _width, _query.AsSpan(row * _width, _width)), PutVector(b, _score), cache,
@@ -289,7 +311,8 @@ public abstract partial class BackendConformance
         {
             KeyValueCache cache = Fill(b);
             Tensor y = b.CachedAttentionWeights(
-                Put(b, Lengths.Length, _width, _query, _view), PutVector(b, _score, _view), cache, Seen(b), _spec, firstHeads);
+                Put(b, Lengths.Length, _width, _query, _view), PutVector(b, _score, _view), cache, Seen(b), _spec,
+                firstHeads);
             b.FreeCache(cache);
             return y;
         }
@@ -298,7 +321,8 @@ public abstract partial class BackendConformance
         {
             int rows = Lengths.Sum();
             return Attend(
-                b, Put(b, Lengths.Length, _width, _query), Put(b, rows, _width, [.. _keys.SelectMany(static row => row)]),
+                b, Put(b, Lengths.Length, _width, _query),
+                Put(b, rows, _width, [.. _keys.SelectMany(static row => row)]),
                 Put(b, rows, _valueWidth, [.. _values.SelectMany(static row => row)]), PutVector(b, _score),
                 Ragged.Create(b, [.. Enumerable.Repeat(1, Lengths.Length)]), Ragged.Create(b, Lengths), _spec);
         }
@@ -309,25 +333,29 @@ public abstract partial class BackendConformance
             for (int row = 0; row < Lengths.Length; row++)
             {
                 b.Append(
-                    cache, Put(b, Lengths[row], _width, _keys[row], _view), Put(b, Lengths[row], _valueWidth, _values[row], _view),
+                    cache, Put(b, Lengths[row], _width, _keys[row], _view),
+                    Put(b, Lengths[row], _valueWidth, _values[row], _view),
                     PutVector(b, _slots[row], _view));
             }
 
             return cache;
         }
 
-        public int[] FreeSlots() => [.. Enumerable.Range(0, Blocks * Positions).Except(_slots.SelectMany(static slots => slots))];
+        public int[] FreeSlots() =>
+            [.. Enumerable.Range(0, Blocks * Positions).Except(_slots.SelectMany(static slots => slots))];
 
         public double[] AttentionBound() => [.. Lengths.SelectMany((length, row) => OperatorBound.AttentionRow(
             Query(row), Widen(_keys[row]), Widen(_values[row]), Widen(_score), length - 1, _spec))];
 
-        public double[] WeightsBound(int firstHeads) => [.. Lengths.SelectMany((length, row) => OperatorBound.AttentionWeights(
+        public double[] WeightsBound(int firstHeads) =>
+            [.. Lengths.SelectMany((length, row) => OperatorBound.AttentionWeights(
             Query(row), Widen(_keys[row]), Widen(_score), length - 1, _spec, firstHeads)
             .Concat(new double[Lengths.Max() - length]))];
 
         private double[] Query(int row) => Widen(_query.AsSpan(row * _width, _width));
 
-        // As a view, the tables of blocks and lengths lie in larger ones. Places of blocks beyond a row's length are block 0.
+        // As a view, the tables of blocks and lengths lie in larger ones. Places of blocks beyond a row's length are
+        // block 0.
         private CacheView Seen(IBackend b)
         {
             int most = _blocks.Max(static blocks => blocks.Length);

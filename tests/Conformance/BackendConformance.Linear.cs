@@ -12,7 +12,8 @@ public abstract partial class BackendConformance
     // Rows, inputs, outputs: none, one, primes, one less and one more than vectors and tiles, models' widths.
     private static readonly (int Rows, int Inputs, int Outputs)[] LinearShapes =
     [
-        (0, 16, 16), (1, 1, 1), (1, 512, 512), (1, 511, 1000), (2, 3, 5), (3, 512, 37), (4, 80, 64), (5, 64, 97), (6, 4, 127),
+        (0, 16, 16), (1, 1, 1), (1, 512, 512), (1, 511, 1000), (2, 3, 5), (3, 512, 37), (4, 80, 64), (5, 64, 97),
+        (6, 4, 127),
         (7, 13, 11), (8, 100, 48), (9, 128, 80), (11, 65, 17), (12, 512, 31), (13, 100, 49), (15, 16, 17), (16, 15, 33),
         (17, 31, 32), (24, 17, 96), (25, 48, 95), (31, 32, 33), (33, 63, 64), (64, 65, 63), (65, 64, 65), (127, 8, 3),
     ];
@@ -56,7 +57,8 @@ public abstract partial class BackendConformance
             {
                 HostMatrix weight = HostMatrix.Create(type, outputs, inputs, Values(outputs * inputs, seed: 4, 0.3));
                 float[] x = Values(rows * inputs, seed: 5);
-                CheckLinear(x, rows, weight, Values(outputs, seed: 6), ActivationRounding.Nearest, activation, view: true);
+                CheckLinear(x, rows, weight, Values(outputs, seed: 6), ActivationRounding.Nearest, activation,
+                    view: true);
                 CheckLinear(x, rows, weight, [], ActivationRounding.Nearest, activation, view: false);
             }
         }
@@ -72,7 +74,8 @@ public abstract partial class BackendConformance
     [InlineData(Activation.Sigmoid)]
     public void An_activation_is_right_over_its_whole_range(Activation activation)
     {
-        // A weight of one makes the layer the function itself. Steps of 1/32 to ±12, then powers of two to ±1024 and to 2⁻³⁰.
+        // A weight of one makes the layer the function itself. Steps of 1/32 to ±12, then powers of two to ±1024 and to
+        // 2⁻³⁰.
         var points = new List<float> { 0f };
         for (int i = 1; i <= 12 * 32; i++) points.AddRange([i / 32f, -i / 32f]);
         for (int exponent = -30; exponent <= 10; exponent++)
@@ -80,7 +83,8 @@ public abstract partial class BackendConformance
         HostMatrix one = HostMatrix.Create(DType.Float32, 1, 1, [1f]);
         double[] bound = [.. points.Select(x => OperatorBound.Activated(activation, x, 0))];
         AssertAgrees($"{activation}", bound, b =>
-            b.Linear(Put(b, points.Count, 1, [.. points]), new LinearWeights(Pack(b, default, one.Tensor), Tensor.None), activation));
+            b.Linear(Put(b, points.Count, 1, [.. points]), new LinearWeights(Pack(b, default, one.Tensor), Tensor.None),
+                activation));
     }
 
     [Theory]
@@ -88,9 +92,11 @@ public abstract partial class BackendConformance
     [InlineData(ActivationRounding.Legacy)]
     public void Int8_sums_are_exact_where_no_activation_is_near_a_tie(ActivationRounding rounding)
     {
-        foreach ((int rows, int inputs, int outputs) in new[] { (1, 1, 1), (1, 512, 65), (3, 17, 16), (13, 64, 33), (37, 100, 50) })
+        foreach ((int rows, int inputs, int outputs) in new[] { (1, 1, 1), (1, 512, 65), (3, 17, 16), (13, 64, 33),
+            (37, 100, 50) })
         {
-            // The largest of each row is 127/64, so s is 64; the others are whole multiples of 1/64 and some tenths of one.
+            // The largest of each row is 127/64, so s is 64; the others are whole multiples of 1/64 and some tenths of
+            // one.
             var random = new Random(7);
             var x = new float[rows * inputs];
             for (int i = 0; i < x.Length; i++)
@@ -110,7 +116,8 @@ public abstract partial class BackendConformance
     [InlineData(ActivationRounding.Legacy)]
     public void Int16_sums_are_exact_where_no_activation_is_near_a_tie(ActivationRounding rounding)
     {
-        foreach ((int rows, int inputs, int outputs) in new[] { (1, 1, 1), (1, 512, 65), (3, 17, 16), (13, 64, 33), (37, 100, 50) })
+        foreach ((int rows, int inputs, int outputs) in new[] { (1, 1, 1), (1, 512, 65), (3, 17, 16), (13, 64, 33),
+            (37, 100, 50) })
         {
             // Sums stay below 2³¹: 512 · 3000 · 1000.
             var random = new Random(8);
@@ -118,12 +125,14 @@ public abstract partial class BackendConformance
             for (int i = 0; i < x.Length; i++)
             {
                 int whole = random.Next(-3000, 3000);
-                double tenths = rounding == ActivationRounding.Nearest ? random.Next(-4, 5) : Math.Sign(whole) * random.Next(1, 10);
+                double tenths = rounding == ActivationRounding.Nearest ? random.Next(-4, 5)
+                    : Math.Sign(whole) * random.Next(1, 10);
                 x[i] = (float)((whole + (tenths / 10)) / 1000);
             }
 
             int[] integers = [.. Enumerable.Range(0, outputs * inputs).Select(_ => random.Next(-1000, 1001))];
-            CheckWithoutTies(DType.Int16, rounding, x, rows, inputs, outputs, integers, [.. Enumerable.Repeat(1000f, outputs)]);
+            CheckWithoutTies(DType.Int16, rounding, x, rows, inputs, outputs, integers,
+                [.. Enumerable.Repeat(1000f, outputs)]);
         }
     }
 
@@ -139,7 +148,8 @@ public abstract partial class BackendConformance
         float[] x = [.. Enumerable.Repeat(activation / 64f, 2 * Inputs)];
         int[] integers = [.. Enumerable.Repeat(element, Inputs * Outputs)];
         CheckWithoutTies(
-            DType.Int8, ActivationRounding.Nearest, x, 2, Inputs, Outputs, integers, [.. Enumerable.Repeat(1f, Outputs)]);
+            DType.Int8, ActivationRounding.Nearest, x, 2, Inputs, Outputs, integers,
+            [.. Enumerable.Repeat(1f, Outputs)]);
     }
 
     [Theory, MemberData(nameof(WeightTypes))]
@@ -152,7 +162,8 @@ public abstract partial class BackendConformance
             float[] found = Run(b => b.Linear(
                 Put(b, rows, inputs, new float[rows * inputs]),
                 new LinearWeights(Pack(b, rounding, weight.Tensor), PutVector(b, bias))));
-            for (int row = 0; row < rows; row++) AssertSameBits($"row {row}", bias, found.AsSpan(row * outputs, outputs));
+            for (int row = 0; row < rows; row++)
+                AssertSameBits($"row {row}", bias, found.AsSpan(row * outputs, outputs));
         }
     }
 
@@ -176,7 +187,8 @@ public abstract partial class BackendConformance
                         int count = Math.Min(size, rows - row);
                         float[] alone = Floats(b, b.Linear(all.RowRange(row, count), weights, Activation.Gelu));
                         AssertSameBits(
-                            $"[{rows}, {inputs}] to {outputs}, {count} rows from {row}", together.AsSpan(row * outputs, count * outputs),
+                            $"[{rows}, {inputs}] to {outputs}, {count} rows from {row}",
+                            together.AsSpan(row * outputs, count * outputs),
                             alone);
                     }
                 }
@@ -192,7 +204,8 @@ public abstract partial class BackendConformance
         const int Rows = 9, Inputs = 48;
         int[] outputs = [48, 1, 17, 32];
         HostMatrix[] parts =
-            [.. outputs.Select((count, i) => HostMatrix.Create(type, count, Inputs, Values(count * Inputs, seed: 20 + i, 0.1 + i)))];
+            [.. outputs.Select((count, i) =>
+                HostMatrix.Create(type, count, Inputs, Values(count * Inputs, seed: 20 + i, 0.1 + i)))];
         float[] x = Values(Rows * Inputs, seed: 14);
         InFrame(Backend, b =>
         {
@@ -205,7 +218,8 @@ public abstract partial class BackendConformance
             for (int i = 0; i < parts.Length; i++)
             {
                 float[] found = Floats(b, together.ColumnRange(start, outputs[i]));
-                float[] alone = Floats(b, b.Linear(input, new LinearWeights(Pack(b, rounding, parts[i].Tensor), Tensor.None)));
+                float[] alone = Floats(b,
+                    b.Linear(input, new LinearWeights(Pack(b, rounding, parts[i].Tensor), Tensor.None)));
                 if (IsBatchInvariant) AssertSameBits($"part {i}", alone, found);
                 else
                 {
@@ -233,7 +247,8 @@ public abstract partial class BackendConformance
         {
             Tensor x = Put(b, 2, 5, new float[10]);
             Assert.Throws<ArgumentException>(() => b.Linear(x, new LinearWeights(packed, Tensor.None)));
-            Assert.Throws<ArgumentException>(() => b.Linear(x.ColumnRange(0, 3), new LinearWeights(packed, Tensor.None)));
+            Assert.Throws<ArgumentException>(() =>
+                b.Linear(x.ColumnRange(0, 3), new LinearWeights(packed, Tensor.None)));
             return true;
         });
     }
@@ -259,7 +274,8 @@ public abstract partial class BackendConformance
     [Theory, MemberData(nameof(WeightTypes))]
     public void Embed_agrees_with_its_definition(DType type, ActivationRounding rounding)
     {
-        foreach ((int rows, int width) in new[] { (0, 16), (1, 1), (1, 512), (3, 15), (17, 17), (5, 80), (33, 64), (70, 31) })
+        foreach ((int rows, int width) in new[] { (0, 16), (1, 1), (1, 512), (3, 15), (17, 17), (5, 80), (33, 64),
+            (70, 31) })
         {
             const int Vocabulary = 41, Positions = 70;
             HostMatrix table = HostMatrix.Create(type, Vocabulary, width, Values(Vocabulary * width, seed: 19));
@@ -275,26 +291,33 @@ public abstract partial class BackendConformance
                     $"{type} {rows} rows of {width}",
                     OperatorBound.Embed(ids, table.Values, width, scale, Widen(positions), places),
                     b => b.Embed(
-                        PutVector(b, ids, view), Pack(b, rounding, table.Tensor), scale, Put(b, Positions, width, positions, view),
+                        PutVector(b, ids, view), Pack(b, rounding, table.Tensor), scale,
+                        Put(b, Positions, width, positions, view),
                         PutVector(b, places, view)));
                 AssertAgrees(
-                    $"{type} {rows} rows of {width} without positions", OperatorBound.Embed(ids, table.Values, width, 1, [], []),
-                    b => b.Embed(PutVector(b, ids, view), Pack(b, rounding, table.Tensor), 1, Tensor.None, Tensor.None));
+                    $"{type} {rows} rows of {width} without positions",
+                    OperatorBound.Embed(ids, table.Values, width, 1, [], []),
+                    b => b.Embed(PutVector(b, ids, view), Pack(b, rounding, table.Tensor), 1, Tensor.None,
+                        Tensor.None));
             }
         }
     }
 
     private void CheckLinear(
-        float[] x, int rows, HostMatrix weight, float[] bias, ActivationRounding rounding, Activation activation, bool view)
+        float[] x, int rows, HostMatrix weight, float[] bias, ActivationRounding rounding, Activation activation,
+        bool view)
     {
         (int outputs, int inputs) = (weight.Tensor.Shape.Rows, weight.Tensor.Shape.Columns);
         (double[] _, double[] bound) = Expected(x, rows, weight, bias, rounding, activation);
-        AssertAgrees($"{weight.Tensor.Type} [{rows}, {inputs}] to {outputs}{(view ? ", views" : "")}", bound, b => b.Linear(
-            Put(b, rows, inputs, x, view), new LinearWeights(Pack(b, rounding, weight.Tensor), PutVector(b, bias, view)), activation));
+        AssertAgrees($"{weight.Tensor.Type} [{rows}, {inputs}] to {outputs}{(view ? ", views" : "")}", bound, b =>
+            b.Linear(
+            Put(b, rows, inputs, x, view),
+            new LinearWeights(Pack(b, rounding, weight.Tensor), PutVector(b, bias, view)), activation));
     }
 
     private void CheckWithoutTies(
-        DType type, ActivationRounding rounding, float[] x, int rows, int inputs, int outputs, int[] integers, float[] scales)
+        DType type, ActivationRounding rounding, float[] x, int rows, int inputs, int outputs, int[] integers,
+        float[] scales)
     {
         HostMatrix weight = HostMatrix.FromIntegers(type, outputs, inputs, integers, scales);
         double[] expected = LinearReference.QuantisedRows(

@@ -10,7 +10,8 @@ public abstract partial class BackendConformance
 {
     private static readonly (int Rows, int Columns)[] RowShapes =
     [
-        (0, 16), (1, 1), (1, 2), (3, 15), (2, 16), (5, 17), (1, 31), (4, 32), (7, 33), (1, 63), (2, 64), (3, 65), (5, 127),
+        (0, 16), (1, 1), (1, 2), (3, 15), (2, 16), (5, 17), (1, 31), (4, 32), (7, 33), (1, 63), (2, 64), (3, 65),
+        (5, 127),
         (1, 512), (17, 512), (2, 1021), (33, 80), (66, 48),
     ];
 
@@ -48,14 +49,16 @@ public abstract partial class BackendConformance
                 string what = $"[{rows}, {columns}]{(view ? ", views" : "")}";
                 InFrame(Backend, b =>
                 {
-                    (Tensor left, Tensor right) = (Put(b, rows, columns, x, view), Put(b, rows, columns, residual, view));
+                    (Tensor left, Tensor right) =
+                        (Put(b, rows, columns, x, view), Put(b, rows, columns, residual, view));
                     var weights = new NormWeights(
                         PutVector(b, Values(columns, seed: 4), view),
                         isRms ? Tensor.None : PutVector(b, Values(columns, seed: 5), view), 1e-5f, isRms);
                     float[] sum = Floats(b, b.Add(left, right));
                     float[] y = Floats(b, b.Norm(b.Add(left, right), weights));
                     AssertSameBits($"{what}, y", y, Floats(b, b.AddNorm(left, right, weights)));
-                    AssertSameBits($"{what}, y with sum", y, Floats(b, b.AddNorm(left, right, weights, out Tensor found)));
+                    AssertSameBits($"{what}, y with sum", y,
+                        Floats(b, b.AddNorm(left, right, weights, out Tensor found)));
                     AssertSameBits($"{what}, sum", sum, Floats(b, found));
                     AssertSameBits($"{what}, x as it was", x, Floats(b, left));
                     AssertSameBits($"{what}, residual as it was", residual, Floats(b, right));

@@ -127,7 +127,8 @@ public abstract partial class BackendConformance
             (int row, int column) = (i / width, i % width);
             bool inside = row >= RowsAround && row < RowsAround + rows
                 && column >= ColumnsBefore && column < ColumnsBefore + columns;
-            Assert.True(inside != float.IsNaN(whole[i]), $"[{row}, {column}] of the table around the view is {whole[i]}");
+            Assert.True(inside != float.IsNaN(whole[i]),
+                $"[{row}, {column}] of the table around the view is {whole[i]}");
         }
     }
 }

@@ -9,7 +9,8 @@ public abstract partial class BackendConformance
 {
     private static readonly (int Rows, int Vocabulary)[] LogitShapes =
     [
-        (0, 16), (1, 1), (1, 2), (3, 15), (2, 16), (5, 17), (1, 31), (4, 33), (7, 64), (3, 65), (2, 1021), (9, 4001), (2, 32_000),
+        (0, 16), (1, 1), (1, 2), (3, 15), (2, 16), (5, 17), (1, 31), (4, 33), (7, 64), (3, 65), (2, 1021), (9, 4001),
+        (2, 32_000),
     ];
 
     [Fact]
@@ -44,7 +45,8 @@ public abstract partial class BackendConformance
     {
         foreach ((int rows, int vocabulary) in LogitShapes)
         {
-            foreach (int k in new[] { 1, 2, 5, 8, 10, 16, 17, 33, vocabulary }.Where(k => k <= Math.Min(vocabulary, 4001)))
+            foreach (int k in new[] { 1, 2, 5, 8, 10, 16, 17, 33, vocabulary }.Where(k =>
+                k <= Math.Min(vocabulary, 4001)))
                 CheckTopK(Values(rows * vocabulary, seed: 2, 3), rows, vocabulary, k, view: k % 2 == 0);
         }
     }
@@ -83,7 +85,8 @@ public abstract partial class BackendConformance
         {
             float[] logits = Values(rows * vocabulary, seed: 4, 5);
             var random = new Random(5);
-            int[] tokens = [.. Enumerable.Range(0, rows).Select(row => row == 0 ? vocabulary - 1 : random.Next(vocabulary))];
+            int[] tokens = [.. Enumerable.Range(0, rows)
+                .Select(row => row == 0 ? vocabulary - 1 : random.Next(vocabulary))];
             foreach (bool view in new[] { false, true })
             {
                 InFrame(Backend, b =>
@@ -115,8 +118,10 @@ public abstract partial class BackendConformance
             for (int row = 0; row < Rows; row++)
             {
                 Tensor alone = all.RowRange(row, 1);
-                AssertSameBits($"row {row}", together.AsSpan(row * Vocabulary, Vocabulary), Floats(b, b.LogSoftmax(alone)));
-                AssertSameBits($"best of row {row}", best.AsSpan(row * K, K), Floats(b, b.TopK(alone, K, out Tensor own)));
+                AssertSameBits($"row {row}", together.AsSpan(row * Vocabulary, Vocabulary),
+                    Floats(b, b.LogSoftmax(alone)));
+                AssertSameBits($"best of row {row}", best.AsSpan(row * K, K),
+                    Floats(b, b.TopK(alone, K, out Tensor own)));
                 Assert.Equal(chosen[(row * K)..((row + 1) * K)], Integers(b, own));
             }
 
@@ -136,7 +141,8 @@ public abstract partial class BackendConformance
         for (int i = 0; i < places.Length; i += 2) expected[(places[i] * Vocabulary) + places[i + 1]] = float.MinValue;
         InFrame(Backend, b =>
         {
-            Tensor table = view ? Surrounded(b, Rows, Vocabulary, out Tensor whole) : whole = b.Rent(new Shape(Rows, Vocabulary), DType.Float32);
+            Tensor table = view ? Surrounded(b, Rows, Vocabulary, out Tensor whole)
+                : whole = b.Rent(new Shape(Rows, Vocabulary), DType.Float32);
             b.Write(table, logits);
             b.Suppress(table, Put(b, 0, 2, Array.Empty<int>()));
             AssertSameBits("nothing suppressed", logits, Floats(b, table));
@@ -157,7 +163,7 @@ public abstract partial class BackendConformance
     {
         const int Rows = 4, Vocabulary = 19;
         float[] logits = Values(Rows * Vocabulary, seed: 8);
-        (logits[3], logits[4]) = (0f, -0f);
+        (logits[3], logits[4], logits[Vocabulary], logits[Vocabulary + 18]) = (0f, -0f, 0.01f, -0.01f);
         int[] places = [0, 3, 0, 4, 1, 18, 1, 0, 2, 5, 2, 6, 2, 7, 3, 18];
         float[] penalties = [1.2f, 1.5f, 2f, 0.7f, 1.3f, 1.1f, 1f, 1.9f];
         float[] expected = [.. logits];
@@ -169,7 +175,8 @@ public abstract partial class BackendConformance
 
         InFrame(Backend, b =>
         {
-            Tensor table = view ? Surrounded(b, Rows, Vocabulary, out Tensor whole) : whole = b.Rent(new Shape(Rows, Vocabulary), DType.Float32);
+            Tensor table = view ? Surrounded(b, Rows, Vocabulary, out Tensor whole)
+                : whole = b.Rent(new Shape(Rows, Vocabulary), DType.Float32);
             b.Write(table, logits);
             b.Penalize(table, Put(b, 0, 2, Array.Empty<int>()), Put(b, 1, 0, Array.Empty<float>()));
             AssertSameBits("nothing penalised", logits, Floats(b, table));
@@ -196,7 +203,8 @@ public abstract partial class BackendConformance
                 string what = $"row {row} of [{rows}, {vocabulary}], k {k}";
                 Assert.True(
                     expected.AsSpan().SequenceEqual(places.AsSpan(row * k, k)),
-                    $"{what}: tokens {string.Join(' ', places.Skip(row * k).Take(Math.Min(k, 20)))}, expected {string.Join(' ', expected.Take(20))}");
+                    $"{what}: tokens {string.Join(' ', places.Skip(row * k).Take(Math.Min(k, 20)))}, "
+                    + $"expected {string.Join(' ', expected.Take(20))}");
                 AssertSameBits(what, [.. expected.Select(token => own[token])], values.AsSpan(row * k, k));
             }
 

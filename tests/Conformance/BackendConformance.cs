@@ -1,5 +1,5 @@
-// One suite for every backend: each operator against its definition, within derived bounds, and the promises about bits.
-// Linked into the test project of each backend; the cases are in the other parts of this class, one file a group.
+// One suite for every backend: each operator against its definition, within derived bounds, and the promises about
+// bits. Linked into the test project of each backend; the cases are in the other parts of this class, one file a group.
 using Engine.Backends;
 using Engine.Reference;
 using Engine.Tensors;
@@ -22,7 +22,9 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>Makes the backend that is tested.</summary>
     protected abstract IBackend Create();
 
-    /// <summary>Makes a backend that must give the same bits, such as one with other instructions or more threads, or none.</summary>
+    /// <summary>
+    /// Makes a backend that must give the same bits, such as one with other instructions or more threads, or none.
+    /// </summary>
     protected virtual IBackend? CreateTwin() => null;
 
     /// <summary>Whether a row has the same bits whatever batch it stands in.</summary>
@@ -89,7 +91,8 @@ public abstract partial class BackendConformance : IDisposable
             double allowed = bound[i] + (ErrorBound.UnitRoundoff * Math.Abs(expected[i]));
             Assert.True(
                 error <= allowed,
-                $"{what}: [{i / columns}, {i % columns}] is {found[i]:R}, expected {expected[i]:R} within {allowed:G3}, error {error:G3}");
+                $"{what}: [{i / columns}, {i % columns}] is {found[i]:R}, expected {expected[i]:R} "
+                + $"within {allowed:G3}, error {error:G3}");
         }
     }
 
@@ -139,7 +142,8 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>A table of the frame; as a view it lies within a larger one of NaN.</summary>
     private static Tensor Put(IBackend backend, int rows, int columns, ReadOnlySpan<float> values, bool view = false)
     {
-        Tensor table = view ? Surrounded(backend, rows, columns, out _) : backend.Rent(new Shape(rows, columns), DType.Float32);
+        Tensor table = view ? Surrounded(backend, rows, columns, out _)
+            : backend.Rent(new Shape(rows, columns), DType.Float32);
         backend.Write(table, values);
         return table;
     }
@@ -158,7 +162,9 @@ public abstract partial class BackendConformance : IDisposable
     private static Tensor PutVector(IBackend backend, ReadOnlySpan<float> values, bool view = false) =>
         values.IsEmpty ? Tensor.None : Put(backend, 1, values.Length, values, view);
 
-    /// <summary>A table of integers; as a view it lies within a larger one of zeros, which are safe to be read by mistake.</summary>
+    /// <summary>
+    /// A table of integers; as a view it lies within a larger one of zeros, which are safe to be read by mistake.
+    /// </summary>
     private static Tensor Put(IBackend backend, int rows, int columns, ReadOnlySpan<int> values, bool view = false)
     {
         if (!view)

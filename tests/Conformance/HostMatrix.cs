@@ -52,7 +52,8 @@ internal sealed class HostMatrix
             Span<byte> element = bytes.AsSpan(i * type.Bytes());
             if (type == DType.Float32) BinaryPrimitives.WriteSingleLittleEndian(element, values[i]);
             else if (type == DType.Float16) BinaryPrimitives.WriteHalfLittleEndian(element, (Half)values[i]);
-            else BinaryPrimitives.WriteUInt16LittleEndian(element, (ushort)(BitConverter.SingleToUInt32Bits(values[i]) >> 16));
+            else BinaryPrimitives.WriteUInt16LittleEndian(
+                element, (ushort)(BitConverter.SingleToUInt32Bits(values[i]) >> 16));
         }
 
         return new HostMatrix(
@@ -71,7 +72,8 @@ internal sealed class HostMatrix
 
         float[] stored = type == DType.Int8 ? scales : [scales[0]];
         return new HostMatrix(
-            new HostTensor("weight", type, new Shape(outputs, inputs), new MemorySource("memory", bytes), 0, stored), integers,
+            new HostTensor("weight", type, new Shape(outputs, inputs), new MemorySource("memory", bytes), 0, stored),
+            integers,
             scales);
     }
 }

@@ -1,5 +1,6 @@
-// The CPU backend on every rung, also those that this machine has no hardware for, and on one and several threads. Where an
-// operator is compared with its definition, its bits are compared with those of the portable rung on one thread.
+// The CPU backend on every rung, also those that this machine has no hardware for, and on one and several threads.
+// Where an operator is compared with its definition, its bits are compared with those of the portable rung on one
+// thread.
 using Engine.Backends;
 using Engine.Conformance;
 using Engine.Cpu.Simd;

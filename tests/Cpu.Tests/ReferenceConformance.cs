@@ -1,4 +1,5 @@
-// The reference passes its own suite: shows that the suite runs, and that the bounds are not below the rounding of a read.
+// The reference passes its own suite: shows that the suite runs, and that the bounds are not below the rounding of a
+// read.
 using Engine.Backends;
 using Engine.Conformance;
 using Engine.Reference;

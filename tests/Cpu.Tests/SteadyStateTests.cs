@@ -1,4 +1,5 @@
-// A frame after the first ones allocates nothing that the collector must find: the promise that a step costs only its work.
+// A frame after the first ones allocates nothing that the collector must find: the promise that a step costs only its
+// work.
 using Engine.Backends;
 using Engine.Tensors;
 using Xunit;
@@ -22,7 +23,9 @@ public sealed class SteadyStateTests : IDisposable
     public void Linear_and_Embed_allocate_nothing(DType type)
     {
         var zeros = new MemorySource("memory", new byte[Width * Width * type.Bytes()]);
-        using Weight weight = _backend.Pack([new HostTensor("weight", type, new Shape(Width, Width), zeros, 0)]);
+        float[]? scales = type == DType.Int8 ? [.. Enumerable.Repeat(1f, Width)] : type == DType.Int16 ? [1f] : null;
+        using Weight weight = _backend.Pack(
+            [new HostTensor("weight", type, new Shape(Width, Width), zeros, 0, scales)]);
         AssertAllocatesNothing(() =>
         {
             Tensor ids = _backend.Rent(new Shape(1, Rows), DType.Int32);
@@ -72,7 +75,8 @@ public sealed class SteadyStateTests : IDisposable
             _backend.Write(slots, [16, 17, 18, 19, 20, 21]);
             _backend.Append(cache, x, x, slots);
             Ragged sentences = Ragged.Create(_backend, [2, 4]);
-            Tensor blocks = _backend.Rent(new Shape(Rows, 1), DType.Int32), lengths = _backend.Rent(new Shape(1, Rows), DType.Int32);
+            Tensor blocks = _backend.Rent(new Shape(Rows, 1), DType.Int32),
+                lengths = _backend.Rent(new Shape(1, Rows), DType.Int32);
             _backend.Write(blocks, [1, 1, 1, 1, 1, 1]);
             _backend.Write(lengths, [1, 2, 3, 4, 5, 6]);
             var view = new CacheView(blocks, lengths, 6);

@@ -24,12 +24,14 @@ public static class ActivationReference
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 
     /// <summary>The error function.</summary>
-    public static double Erf(double x) => Math.Abs(x) < 2 ? ErfSeries(x) : Math.CopySign(1 - ErfcFraction(Math.Abs(x)), x);
+    public static double Erf(double x) =>
+        Math.Abs(x) < 2 ? ErfSeries(x) : Math.CopySign(1 - ErfcFraction(Math.Abs(x)), x);
 
     /// <summary>1 − erf(x), with a small relative error also where erf(x) is nearly 1.</summary>
     public static double Erfc(double x) => x >= 2 ? ErfcFraction(x) : 1 - Erf(x);
 
-    // erf(x) = 2x/√π · exp(−x²) · Σ (2x²)ⁿ / (1 · 3 · 5 ··· (2n + 1)): all terms have one sign (Abramowitz and Stegun 7.1.6).
+    // erf(x) = 2x/√π · exp(−x²) · Σ (2x²)ⁿ / (1 · 3 · 5 ··· (2n + 1)): all terms have one sign (Abramowitz and Stegun
+    // 7.1.6).
     private static double ErfSeries(double x)
     {
         double term = 1, sum = 1;
@@ -42,7 +44,8 @@ public static class ActivationReference
         return 2 / Math.Sqrt(Math.PI) * x * Math.Exp(-x * x) * sum;
     }
 
-    // √π exp(x²) erfc(x) = 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))) (Abramowitz and Stegun 7.1.14), from its far end.
+    // √π exp(x²) erfc(x) = 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))) (Abramowitz and Stegun 7.1.14), from its far
+    // end.
     private static double ErfcFraction(double x)
     {
         double tail = x;

@@ -19,7 +19,8 @@ public static class AttentionReference
     /// <returns>[queryRows, heads · valueDim]; zeros for a query that sees no key.</returns>
     public static double[] Rows(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
-        ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns, AttentionSpec spec)
+        ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns,
+        AttentionSpec spec)
     {
         var y = new double[queryOffsets[^1] * valueColumns];
         for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
@@ -65,7 +66,9 @@ public static class AttentionReference
         return y;
     }
 
-    /// <summary>How much one query attends to each key in one head: they sum to 1, or to 0 where no key is seen.</summary>
+    /// <summary>
+    /// How much one query attends to each key in one head: they sum to 1, or to 0 where no key is seen.
+    /// </summary>
     /// <param name="query">[heads · headDim].</param>
     /// <param name="key">[keys, heads · headDim].</param>
     /// <param name="score">v of additive attention, [heads · headDim]; empty: dot-product attention.</param>

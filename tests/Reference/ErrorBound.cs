@@ -7,7 +7,9 @@ public static class ErrorBound
     /// <summary>Unit roundoff of float32, 2⁻²⁴: the relative error of one correctly rounded operation.</summary>
     public const double UnitRoundoff = 1.0 / (1 << 24);
 
-    /// <summary>Half the smallest subnormal float32, and generously: results near zero are no better than this.</summary>
+    /// <summary>
+    /// A hundred times the smallest normal float32: what is smaller may become zero, as eˣ below −87.3 does.
+    /// </summary>
     public const double Underflow = 1e-36;
 
     /// <summary>γₙ = n u / (1 − n u): the relative error of n operations in any order.</summary>
@@ -25,7 +27,8 @@ public static class ErrorBound
     public static double Ulps(double expected, double found) => Math.Abs(expected - found) / Ulp(expected);
 
     /// <summary>float32 numbers as double precision, which is exact.</summary>
-    public static double[] Widen(ReadOnlySpan<float> values) => Array.ConvertAll(values.ToArray(), static value => (double)value);
+    public static double[] Widen(ReadOnlySpan<float> values) =>
+        Array.ConvertAll(values.ToArray(), static value => (double)value);
 
     /// <summary>The largest of |expected − found|; NaN where one of them is.</summary>
     public static double LargestError(ReadOnlySpan<double> expected, ReadOnlySpan<float> found)

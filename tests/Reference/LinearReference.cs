@@ -1,4 +1,5 @@
-// The definition of the linear layer: float weights in double precision; integer weights with the same integers as a backend.
+// The definition of the linear layer: float weights in double precision; integer weights with the same integers as a
+// backend.
 using Engine.Backends;
 
 namespace Engine.Reference;
@@ -19,7 +20,8 @@ public static class LinearReference
     /// <param name="activation">Applied last.</param>
     /// <returns>[rows, outputs].</returns>
     public static double[] Rows(
-        ReadOnlySpan<double> x, ReadOnlySpan<double> weight, ReadOnlySpan<double> bias, int rows, int inputs, int outputs,
+        ReadOnlySpan<double> x, ReadOnlySpan<double> weight, ReadOnlySpan<double> bias, int rows, int inputs,
+        int outputs,
         Activation activation = Activation.None)
     {
         var y = new double[rows * outputs];
@@ -37,7 +39,9 @@ public static class LinearReference
         return y;
     }
 
-    /// <summary>Integer weights: weight = element / scale. The scaling after the exact integer sum is in double precision.</summary>
+    /// <summary>
+    /// Integer weights: weight = element / scale. The scaling after the exact integer sum is in double precision.
+    /// </summary>
     /// <param name="x">[rows, inputs]; only the float32 nearest to each number counts.</param>
     /// <param name="weight">[outputs, inputs], the stored integers.</param>
     /// <param name="scales">[outputs]: what each row of the weight was multiplied by.</param>
@@ -50,7 +54,8 @@ public static class LinearReference
     /// <param name="activation">Applied last.</param>
     /// <returns>[rows, outputs].</returns>
     public static double[] QuantisedRows(
-        ReadOnlySpan<double> x, ReadOnlySpan<int> weight, ReadOnlySpan<float> scales, ReadOnlySpan<double> bias, int rows,
+        ReadOnlySpan<double> x, ReadOnlySpan<int> weight, ReadOnlySpan<float> scales, ReadOnlySpan<double> bias,
+        int rows,
         int inputs, int outputs, bool isInt8, ActivationRounding rounding, Activation activation = Activation.None)
     {
         var y = new double[rows * outputs];

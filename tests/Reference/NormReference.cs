@@ -4,12 +4,15 @@ namespace Engine.Reference;
 /// <summary>Norms of one row.</summary>
 public static class NormReference
 {
-    /// <summary>(x − mean) / √(variance + ε) · gain + bias (Ba et al. 2016); the variance is divided by the width.</summary>
+    /// <summary>
+    /// (x − mean) / √(variance + ε) · gain + bias (Ba et al. 2016); the variance is divided by the width.
+    /// </summary>
     /// <param name="x">[width].</param>
     /// <param name="gain">[width].</param>
     /// <param name="bias">[width], or empty.</param>
     /// <param name="epsilon">Added to the variance.</param>
-    public static double[] Layer(ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
+    public static double[] Layer(
+        ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
     {
         double mean = 0, variance = 0;
         foreach (double value in x) mean += value / x.Length;
@@ -25,7 +28,8 @@ public static class NormReference
     /// <param name="gain">[width].</param>
     /// <param name="bias">[width], or empty.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
-    public static double[] Rms(ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
+    public static double[] Rms(
+        ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
     {
         double squares = 0;
         foreach (double value in x) squares += value * value / x.Length;

@@ -1,5 +1,6 @@
-// How far a float32 operator may be from its definition: each bound is derived from the operations that it must do, whatever
-// their order. u is the unit roundoff 2⁻²⁴, γₙ the error of n operations; eˣ, tanh and erf may be 4 ulps (8u) wrong.
+// How far a float32 operator may be from its definition: each bound is derived from the operations that it must do,
+// whatever their order. u is the unit roundoff 2⁻²⁴, γₙ the error of n operations; eˣ, tanh and erf may be 4 ulps (8u)
+// wrong.
 using Engine.Backends;
 
 namespace Engine.Reference;
@@ -24,11 +25,13 @@ public static class OperatorBound
     /// <param name="outputs">Rows of the weight.</param>
     /// <param name="activation">Applied last.</param>
     public static double[] Linear(
-        ReadOnlySpan<double> x, ReadOnlySpan<double> weight, ReadOnlySpan<double> bias, int rows, int inputs, int outputs,
+        ReadOnlySpan<double> x, ReadOnlySpan<double> weight, ReadOnlySpan<double> bias, int rows, int inputs,
+        int outputs,
         Activation activation = Activation.None)
     {
         double[] sums = LinearReference.Rows(x, weight, bias, rows, inputs, outputs);
-        double[] magnitudes = LinearReference.Rows(Magnitudes(x), Magnitudes(weight), Magnitudes(bias), rows, inputs, outputs);
+        double[] magnitudes = LinearReference.Rows(
+            Magnitudes(x), Magnitudes(weight), Magnitudes(bias), rows, inputs, outputs);
         var bound = new double[sums.Length];
         for (int i = 0; i < bound.Length; i++)
             bound[i] = Activated(activation, sums[i], ErrorBound.Gamma(inputs + 2) * magnitudes[i]);
@@ -36,9 +39,9 @@ public static class OperatorBound
     }
 
     /// <summary>
-    /// A linear layer with integer weights. The sum of integers is exact; float(sum), 1/s, the product, the quotient and the
-    /// bias make γ₅. An activation whose product with s is within rounding (4u) of where it changes its integer may
-    /// become the neighbour, which moves the sum by its weight.
+    /// A linear layer with integer weights. The sum of integers is exact; float(sum), 1/s, the product, the quotient
+    /// and the bias make γ₅. An activation whose product with s is within rounding (4u) of where it changes its integer
+    /// may become the neighbour, which moves the sum by its weight.
     /// </summary>
     /// <param name="x">[rows, inputs].</param>
     /// <param name="weight">[outputs, inputs], the stored integers.</param>
@@ -51,7 +54,8 @@ public static class OperatorBound
     /// <param name="rounding">How activations become integers.</param>
     /// <param name="activation">Applied last.</param>
     public static double[] QuantisedLinear(
-        ReadOnlySpan<double> x, ReadOnlySpan<int> weight, ReadOnlySpan<float> scales, ReadOnlySpan<double> bias, int rows,
+        ReadOnlySpan<double> x, ReadOnlySpan<int> weight, ReadOnlySpan<float> scales, ReadOnlySpan<double> bias,
+        int rows,
         int inputs, int outputs, bool isInt8, ActivationRounding rounding, Activation activation = Activation.None)
     {
         double[] y = LinearReference.QuantisedRows(x, weight, scales, bias, rows, inputs, outputs, isInt8, rounding);
@@ -67,7 +71,8 @@ public static class OperatorBound
                     if (IsNearStep(values[k] * scale, rounding)) flips += Math.Abs(weight[(output * inputs) + k]);
                 int place = (row * outputs) + output;
                 double b = bias.IsEmpty ? 0 : Math.Abs(bias[output]);
-                double error = (flips / (scale * scales[output])) + (ErrorBound.Gamma(5) * (Math.Abs(y[place]) + (2 * b)));
+                double error = (flips / (scale * scales[output]))
+                    + (ErrorBound.Gamma(5) * (Math.Abs(y[place]) + (2 * b)));
                 bound[place] = Activated(activation, y[place], error);
             }
         }
@@ -76,11 +81,13 @@ public static class OperatorBound
     }
 
     /// <summary>
-    /// An activation of a sum with an error: the slope is at most 1.13 for the functions of the form x · Φ(x), and 1 for the
-    /// others. x · Φ(x) is 8u |x| wrong at most: inside, the argument is 3u wrong where z · Φ'(z) &lt; 0.45; the function 8u, the
-    /// sum with 1 and the product u each, of which half counts for erf and tanh, and 6u for e⁻ᶻ by relative error.
+    /// An activation of a sum with an error: the slope is at most 1.13 for the functions of the form x · Φ(x), and 1
+    /// for the others. x · Φ(x) is 8u |x| wrong at most: inside, the argument is 3u wrong where z · Φ'(z) &lt; 0.45;
+    /// the function 8u, the sum with 1 and the product u each, of which half counts for erf and tanh, and 6u for e⁻ᶻ by
+    /// relative error.
     /// </summary>
-    public static double Activated(Activation activation, double x, double error) => ErrorBound.Underflow + activation switch
+    public static double Activated(Activation activation, double x, double error) =>
+        ErrorBound.Underflow + activation switch
     {
         Activation.None or Activation.Relu => error,
         Activation.Tanh or Activation.Sigmoid =>
@@ -89,11 +96,13 @@ public static class OperatorBound
     };
 
     /// <summary>
-    /// Layer normalisation of one row of n. The mean is δ = γ(n + 1) · mean|x| wrong at most. As the differences from the true
-    /// mean sum to zero, the variance is wrong by δ² and relatively γ(n + 4); its root's reciprocal by half of that and 3u.
-    /// So |gain| · r · (δ + u |x − mean|) + |gain (x − mean) r| · (half + 5u), and u of the result for the bias.
+    /// Layer normalisation of one row of n. The mean is δ = γ(n + 1) · mean|x| wrong at most. As the differences from
+    /// the true mean sum to zero, the variance is wrong by δ² and relatively γ(n + 4); its root's reciprocal by half of
+    /// that and 3u. So |gain| · r · (δ + u |x − mean|) + |gain (x − mean) r| · (half + 5u), and u of the result for the
+    /// bias.
     /// </summary>
-    public static double[] LayerNorm(ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
+    public static double[] LayerNorm(
+        ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
     {
         int n = x.Length;
         double mean = 0, magnitude = 0, variance = 0;
@@ -112,21 +121,25 @@ public static class OperatorBound
         return bound;
     }
 
-    /// <summary>Root-mean-square normalisation of one row of n: half of γ(n + 3) for the root, and 5u, and u for the bias.</summary>
-    public static double[] RmsNorm(ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
+    /// <summary>
+    /// Root-mean-square normalisation of one row of n: half of γ(n + 3) for the root, and 5u, and u for the bias.
+    /// </summary>
+    public static double[] RmsNorm(
+        ReadOnlySpan<double> x, ReadOnlySpan<double> gain, ReadOnlySpan<double> bias, double epsilon)
     {
         double[] y = NormReference.Rms(x, gain, [], epsilon);
         double relative = (ErrorBound.Gamma(x.Length + 3) / 2) + (5 * U);
         var bound = new double[y.Length];
         for (int i = 0; i < y.Length; i++)
-            bound[i] = ((relative + U) * Math.Abs(y[i])) + (bias.IsEmpty ? 0 : U * Math.Abs(bias[i])) + ErrorBound.Underflow;
+            bound[i] = ((relative + U) * Math.Abs(y[i])) + (bias.IsEmpty ? 0 : U * Math.Abs(bias[i]))
+                + ErrorBound.Underflow;
         return bound;
     }
 
     /// <summary>
-    /// log(softmax) of one row of n. d = x − max is u |d| wrong, which eᵈ turns into a relative error; the function adds 8u, the
-    /// sum γₙ. The logarithm of the sum is wrong by that relative error and 8u of itself. Last, x − (max + log) or
-    /// (x − max) − log: u of every number on the way.
+    /// log(softmax) of one row of n. d = x − max is u |d| wrong, which eᵈ turns into a relative error; the function
+    /// adds 8u, the sum γₙ. The logarithm of the sum is wrong by that relative error and 8u of itself. Last, x − (max +
+    /// log) or (x − max) − log: u of every number on the way.
     /// </summary>
     public static double[] LogSoftmax(ReadOnlySpan<double> x)
     {
@@ -155,13 +168,15 @@ public static class OperatorBound
         ReadOnlySpan<int> ids, ReadOnlySpan<double> table, int width, double scale, ReadOnlySpan<double> positions,
         ReadOnlySpan<int> positionIds)
     {
-        double[] sum = EmbedReference.Rows(ids, Magnitudes(table), width, Math.Abs(scale), Magnitudes(positions), positionIds);
+        double[] sum = EmbedReference.Rows(
+            ids, Magnitudes(table), width, Math.Abs(scale), Magnitudes(positions), positionIds);
         return Array.ConvertAll(sum, static value => (ErrorBound.Gamma(4) * value) + ErrorBound.Underflow);
     }
 
     /// <summary>
-    /// Attention, for n keys seen. A weight before it is divided is wrong by δ, see <see cref="WeightError"/>; numerator and
-    /// denominator both have it, and γ(n + 3) for their sums: 2 (δ + γ(n + 3)) · Σ p |v|, and a hundredth for second orders.
+    /// Attention, for n keys seen. A weight before it is divided is wrong by δ, see <see cref="WeightError"/>;
+    /// numerator and denominator both have it, and γ(n + 3) for their sums: 2 (δ + γ(n + 3)) · Σ p |v|, and a hundredth
+    /// for second orders.
     /// </summary>
     /// <param name="query">[queryRows, heads · headDim].</param>
     /// <param name="key">[keyRows, heads · headDim].</param>
@@ -175,7 +190,8 @@ public static class OperatorBound
     /// <returns>[queryRows, heads · valueDim]; 0 for a query that sees no key.</returns>
     public static double[] Attention(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
-        ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns, AttentionSpec spec)
+        ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns,
+        AttentionSpec spec)
     {
         var bound = new double[queryOffsets[^1] * valueColumns];
         for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
@@ -187,7 +203,8 @@ public static class OperatorBound
             for (int i = 0; i < queries; i++)
             {
                 int row = queryOffsets[sentence] + i;
-                double[] part = AttentionRow(query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec);
+                double[] part = AttentionRow(
+                    query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec);
                 part.CopyTo(bound, row * valueColumns);
             }
         }
@@ -222,7 +239,9 @@ public static class OperatorBound
         return sums;
     }
 
-    /// <summary>Weights averaged over heads: each is δ wrong above and below the line, the sums γ(n + heads + 4).</summary>
+    /// <summary>
+    /// Weights averaged over heads: each is δ wrong above and below the line, the sums γ(n + heads + 4).
+    /// </summary>
     /// <param name="query">[heads · headDim].</param>
     /// <param name="key">[keys, heads · headDim].</param>
     /// <param name="score">v of additive attention; empty: dot-product attention.</param>
@@ -230,7 +249,8 @@ public static class OperatorBound
     /// <param name="spec">Heads, scale, mask.</param>
     /// <param name="firstHeads">How many heads are averaged.</param>
     public static double[] AttentionWeights(
-        ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, int position, AttentionSpec spec,
+        ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, int position,
+        AttentionSpec spec,
         int firstHeads)
     {
         var bound = new double[key.Length / query.Length];
@@ -239,17 +259,18 @@ public static class OperatorBound
             double[] weights = AttentionReference.Weights(query, key, score, head, position, spec);
             (double error, int seen) = WeightError(query, key, score, head, position, spec);
             double relative = 2.02 * (error + ErrorBound.Gamma(seen + firstHeads + 4));
-            for (int j = 0; j < bound.Length; j++) bound[j] += ((relative * weights[j]) + ErrorBound.Underflow) / firstHeads;
+            for (int j = 0; j < bound.Length; j++)
+                bound[j] += ((relative * weights[j]) + ErrorBound.Underflow) / firstHeads;
         }
 
         return bound;
     }
 
     /// <summary>
-    /// Relative error of e^(score − max) by an online softmax. The score: γ(headDim + 3) · |scale| · Σ |q| |k|, or for additive
-    /// attention γ(headDim + 12) · |scale| · Σ |v|, as tanh is 8u and its argument half a u wrong. The exponent is reached by
-    /// differences of running maxima, together at most twice the range of scores, u of them; and 2u of the largest score, for a
-    /// base of two. Each block of keys multiplies once by such a function: 9u.
+    /// Relative error of e^(score − max) by an online softmax. The score: γ(headDim + 3) · |scale| · Σ |q| |k|, or for
+    /// additive attention γ(headDim + 12) · |scale| · Σ |v|, as tanh is 8u and its argument half a u wrong. The
+    /// exponent is reached by differences of running maxima, together at most twice the range of scores, u of them; and
+    /// 2u of the largest score, for a base of two. Each block of keys multiplies once by such a function: 9u.
     /// </summary>
     /// <returns>The error, and how many keys are seen.</returns>
     private static (double Error, int Seen) WeightError(
@@ -265,7 +286,8 @@ public static class OperatorBound
             double s = AttentionReference.Score(query, k, score, head, spec), magnitude = 0;
             for (int i = head * headDim; i < (head + 1) * headDim; i++)
                 magnitude += score.IsEmpty ? Math.Abs(query[i] * k[i]) : Math.Abs(score[i]);
-            (largestMagnitude, highest, lowest) = (Math.Max(largestMagnitude, magnitude), Math.Max(highest, s), Math.Min(lowest, s));
+            (largestMagnitude, highest, lowest) =
+                (Math.Max(largestMagnitude, magnitude), Math.Max(highest, s), Math.Min(lowest, s));
             seen++;
         }
 
@@ -279,7 +301,8 @@ public static class OperatorBound
     private static bool IsNearStep(double scaled, ActivationRounding rounding)
     {
         if (scaled == 0) return false;
-        double fraction = rounding == ActivationRounding.Nearest ? (Math.Abs(scaled) % 1) - 0.5 : Math.IEEERemainder(scaled, 1);
+        double fraction = rounding == ActivationRounding.Nearest ? (Math.Abs(scaled) % 1) - 0.5
+            : Math.IEEERemainder(scaled, 1);
         return Math.Abs(fraction) <= 4 * U * Math.Max(1, Math.Abs(scaled));
     }
 

@@ -1,6 +1,7 @@
 // The operators of the reference backend: each checks its arguments and calls the function that defines it.
 using System.Buffers.Binary;
 using Engine.Backends;
+using Engine.Formats;
 using Engine.Tensors;
 
 namespace Engine.Reference;
@@ -18,7 +19,8 @@ public sealed partial class ReferenceBackend
         {
             Require(
                 part.Type == type && part.Shape.Columns == inputs,
-                $"{part.Name} is {part.Type.Word()} {part.Shape}, expected {type.Word()} with {inputs} columns as {parts[0].Name}.");
+                $"{part.Name} is {part.Type.Word()} {part.Shape}, "
+                + $"expected {type.Word()} with {inputs} columns as {parts[0].Name}.");
             outputs += part.Shape.Rows;
         }
 
@@ -26,6 +28,10 @@ public sealed partial class ReferenceBackend
         int row = 0;
         foreach (HostTensor part in parts)
         {
+            int scales = type == DType.Int8 ? part.Shape.Rows : type == DType.Int16 ? 1 : 0;
+            if ((part.Scales?.Length ?? 0) != scales)
+                throw new ModelFormatException(
+                    part.File, $"the number of scales of {part.Name}", $"{part.Scales?.Length ?? 0}", $"{scales}");
             float[] values = part.ReadFloats();   // checks that all are finite
             var bytes = new byte[part.Bytes];
             part.ReadBytes(0, bytes);
@@ -40,11 +46,12 @@ public sealed partial class ReferenceBackend
             }
 
             for (int i = 0; i < part.Shape.Rows; i++, row++)
-                weight.Scales[row] = part.Scales is null ? 1f : part.Scales.Length == 1 ? part.Scales[0] : part.Scales[i];
+                weight.Scales[row] = part.Scales is null ? 1f : part.Scales[type == DType.Int8 ? i : 0];
         }
 
         // The quotient in double precision: the float32 of ReadFloats is already rounded.
-        for (int i = 0; i < weight.Integers.Length; i++) weight.Values[i] = (double)weight.Integers[i] / weight.Scales[i / inputs];
+        for (int i = 0; i < weight.Integers.Length; i++)
+            weight.Values[i] = (double)weight.Integers[i] / weight.Scales[i / inputs];
         return weight;
     }
 
@@ -59,10 +66,12 @@ public sealed partial class ReferenceBackend
             Require(id >= -1 && id < weight.Outputs, $"The id is {id}, expected -1 to {weight.Outputs - 1}.");
         if (!positions.IsNone)
         {
-            Require(positions.Columns == weight.Inputs, $"positions is {positions.Shape}, expected {weight.Inputs} columns.");
+            Require(positions.Columns == weight.Inputs,
+                $"positions is {positions.Shape}, expected {weight.Inputs} columns.");
             Require(places.Length == tokens.Length, $"There are {places.Length} positions for {tokens.Length} ids.");
             foreach (int place in places)
-                Require(place >= 0 && place < positions.Rows, $"The position is {place}, expected 0 to {positions.Rows - 1}.");
+                Require(place >= 0 && place < positions.Rows,
+                    $"The position is {place}, expected 0 to {positions.Rows - 1}.");
         }
 
         return Result(
@@ -75,7 +84,8 @@ public sealed partial class ReferenceBackend
     {
         ReferenceWeight weight = Own(weights.Weight);
         double[] values = Numbers(x), bias = Numbers(weights.Bias);
-        Require(x.Columns == weight.Inputs, $"x is {x.Shape}, expected {weight.Inputs} columns, the inputs of the weight.");
+        Require(x.Columns == weight.Inputs,
+            $"x is {x.Shape}, expected {weight.Inputs} columns, the inputs of the weight.");
         CheckVector(weights.Bias, weight.Outputs, "The bias");
         return Result(
             new Shape(x.Rows, weight.Outputs),
@@ -143,7 +153,8 @@ public sealed partial class ReferenceBackend
         CheckHeads(keyColumns, valueColumns, heads);
         int positions = checked(blocks * KeyValueCache.BlockPositions);
         return new KeyValueCache(
-            Allocate(new Shape(positions, keyColumns), DType.Float32), Allocate(new Shape(positions, valueColumns), DType.Float32),
+            Allocate(new Shape(positions, keyColumns), DType.Float32),
+            Allocate(new Shape(positions, valueColumns), DType.Float32),
             blocks, keyColumns, valueColumns);
     }
 
@@ -171,7 +182,8 @@ public sealed partial class ReferenceBackend
         int[] places = Integers(slots);
         Require(
             keys.Columns == cache.KeyColumns && values.Columns == cache.ValueColumns,
-            $"keys is {keys.Shape} and values {values.Shape}, expected {cache.KeyColumns} and {cache.ValueColumns} columns.");
+            $"keys is {keys.Shape} and values {values.Shape}, "
+            + $"expected {cache.KeyColumns} and {cache.ValueColumns} columns.");
         Require(
             keys.Rows == places.Length && values.Rows == places.Length,
             $"There are {places.Length} slots for {keys.Rows} keys and {values.Rows} values.");
@@ -179,7 +191,8 @@ public sealed partial class ReferenceBackend
         for (int row = 0; row < places.Length; row++)
         {
             Require(
-                places[row] >= 0 && places[row] < cache.Keys.Rows, $"The slot is {places[row]}, expected 0 to {cache.Keys.Rows - 1}.");
+                places[row] >= 0 && places[row] < cache.Keys.Rows,
+                $"The slot is {places[row]}, expected 0 to {cache.Keys.Rows - 1}.");
             Store(cache.Keys.RowRange(places[row], 1), Numbers(keys.RowRange(row, 1)));
             Store(cache.Values.RowRange(places[row], 1), Numbers(values.RowRange(row, 1)));
         }
@@ -197,8 +210,10 @@ public sealed partial class ReferenceBackend
             Require(
                 from >= 0 && from < cache.Blocks && to >= 0 && to < cache.Blocks,
                 $"The blocks are {from} and {to}, expected 0 to {cache.Blocks - 1}.");
-            Store(cache.Keys.RowRange(to * Positions, Positions), Numbers(cache.Keys.RowRange(from * Positions, Positions)));
-            Store(cache.Values.RowRange(to * Positions, Positions), Numbers(cache.Values.RowRange(from * Positions, Positions)));
+            Store(cache.Keys.RowRange(to * Positions, Positions),
+                Numbers(cache.Keys.RowRange(from * Positions, Positions)));
+            Store(cache.Values.RowRange(to * Positions, Positions),
+                Numbers(cache.Values.RowRange(from * Positions, Positions)));
         }
     }
 
@@ -216,10 +231,12 @@ public sealed partial class ReferenceBackend
 
     /// <inheritdoc />
     public Tensor CachedAttentionWeights(
-        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads)
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec,
+        int firstHeads)
     {
         CheckCached(query, score, cache, view, spec);
-        Require(firstHeads >= 1 && firstHeads <= spec.Heads, $"firstHeads is {firstHeads}, expected 1 to {spec.Heads}.");
+        Require(firstHeads >= 1 && firstHeads <= spec.Heads,
+            $"firstHeads is {firstHeads}, expected 1 to {spec.Heads}.");
         double[] vector = Numbers(score), y = new double[query.Rows * view.Longest];
         for (int row = 0; row < query.Rows; row++)
         {
@@ -289,7 +306,8 @@ public sealed partial class ReferenceBackend
         for (int row = 0; row < y.Length; row++)
         {
             Require(
-                chosen[row] >= 0 && chosen[row] < logits.Columns, $"The token is {chosen[row]}, expected 0 to {logits.Columns - 1}.");
+                chosen[row] >= 0 && chosen[row] < logits.Columns,
+                $"The token is {chosen[row]}, expected 0 to {logits.Columns - 1}.");
             y[row] = values[(row * logits.Columns) + chosen[row]];
         }
 
@@ -305,7 +323,8 @@ public sealed partial class ReferenceBackend
         Require(key.Rows == value.Rows, $"key is {key.Shape} and value {value.Shape}, expected as many rows.");
         Require(
             query.Rows == queries.Rows && key.Rows == keys.Rows,
-            $"There are {query.Rows} queries and {key.Rows} keys, expected {queries.Rows} and {keys.Rows}, as the sentences have.");
+            $"There are {query.Rows} queries and {key.Rows} keys, "
+            + $"expected {queries.Rows} and {keys.Rows}, as the sentences have.");
         Require(
             queries.Sentences == keys.Sentences,
             $"The queries are of {queries.Sentences} sentences and the keys of {keys.Sentences}, expected as many.");
@@ -313,7 +332,8 @@ public sealed partial class ReferenceBackend
         return Result(
             new Shape(query.Rows, value.Columns),
             AttentionReference.Rows(
-                Numbers(query), Numbers(key), Numbers(value), Numbers(score), Integers(queries.Offsets), Integers(keys.Offsets),
+                Numbers(query), Numbers(key), Numbers(value), Numbers(score), Integers(queries.Offsets),
+                Integers(keys.Offsets),
                 key.Columns, value.Columns, spec));
     }
 
@@ -378,7 +398,8 @@ public sealed partial class ReferenceBackend
     private static ReferenceWeight Own(Weight weight)
     {
         if (weight is not ReferenceWeight own)
-            throw new ArgumentException($"The weight is a {weight.GetType().Name}, expected one that this backend packed.", nameof(weight));
+            throw new ArgumentException(
+                $"The weight is a {weight.GetType().Name}, expected one that this backend packed.", nameof(weight));
         ObjectDisposedException.ThrowIf(own.IsDisposed, weight);
         return own;
     }
@@ -387,7 +408,8 @@ public sealed partial class ReferenceBackend
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
         CheckHeads(cache.KeyColumns, cache.ValueColumns, spec.Heads);
-        Require(query.Columns == cache.KeyColumns, $"query is {query.Shape}, expected {cache.KeyColumns} columns, as the cache has.");
+        Require(query.Columns == cache.KeyColumns,
+            $"query is {query.Shape}, expected {cache.KeyColumns} columns, as the cache has.");
         Require(
             view.Blocks.Rows == query.Rows && view.Lengths.Columns == query.Rows,
             $"The view is of {view.Blocks.Rows} rows and {view.Lengths.Columns} lengths, expected {query.Rows}.");
@@ -397,11 +419,13 @@ public sealed partial class ReferenceBackend
     private static void CheckHeads(int keyColumns, int valueColumns, int heads) =>
         Require(
             heads >= 1 && keyColumns % heads == 0 && valueColumns % heads == 0,
-            $"The keys have {keyColumns} columns and the values {valueColumns}, expected multiples of {heads}, the heads.");
+            $"The keys have {keyColumns} columns and the values {valueColumns}, "
+            + $"expected multiples of {heads}, the heads.");
 
     private static void CheckVector(in Tensor vector, int columns, string what) =>
         Require(
-            vector.IsNone || vector.Shape == new Shape(1, columns), $"{what} is {vector.Shape}, expected {new Shape(1, columns)}.");
+            vector.IsNone || vector.Shape == new Shape(1, columns),
+            $"{what} is {vector.Shape}, expected {new Shape(1, columns)}.");
 
     private static void Require(bool condition, string otherwise)
     {

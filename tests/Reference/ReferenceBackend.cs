@@ -1,13 +1,13 @@
-// A backend made of the definitions: every tensor a table of doubles. Slow and plain; what other backends are tested against.
-// Storage here; the operators are in the other part of this class.
+// A backend made of the definitions: every tensor a table of doubles. Slow and plain; what other backends are tested
+// against. Storage here; the operators are in the other part of this class.
 using Engine.Backends;
 using Engine.Tensors;
 
 namespace Engine.Reference;
 
 /// <summary>
-/// Runs the graph in double precision. Numbers are rounded to float32 only where they are read, where an activation becomes
-/// an integer, and where <see cref="TopK"/> looks for equal values.
+/// Runs the graph in double precision. Numbers are rounded to float32 only where they are read, where an activation
+/// becomes an integer, and where <see cref="TopK"/> looks for equal values.
 /// </summary>
 public sealed partial class ReferenceBackend : IBackend
 {
@@ -30,7 +30,8 @@ public sealed partial class ReferenceBackend : IBackend
     public void Free(in Tensor tensor)
     {
         if (_frame.Contains(tensor.Handle) || !_storages.Remove(tensor.Handle))
-            throw new ArgumentException("The tensor was not allocated by this backend, or is freed already.", nameof(tensor));
+            throw new ArgumentException(
+                "The tensor was not allocated by this backend, or is freed already.", nameof(tensor));
     }
 
     /// <inheritdoc />
@@ -131,7 +132,8 @@ public sealed partial class ReferenceBackend : IBackend
         return _storages.TryGetValue(tensor.Handle, out Storage? storage)
             ? storage
             : throw new InvalidOperationException(
-                tensor.IsNone ? "There is no tensor where one is needed." : "The tensor is gone: it was freed, or its frame ended.");
+                tensor.IsNone ? "There is no tensor where one is needed."
+                    : "The tensor is gone: it was freed, or its frame ended.");
     }
 
     // The elements of a view, row by row; none for no tensor.

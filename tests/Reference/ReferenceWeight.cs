@@ -21,7 +21,8 @@ internal sealed class ReferenceWeight(DType type, int outputs, int inputs, Activ
     public override DType Type => type;
 
     /// <inheritdoc />
-    public override long Bytes => (long)outputs * inputs * (type.IsFloat() ? sizeof(double) : sizeof(double) + sizeof(int));
+    public override long Bytes =>
+        (long)outputs * inputs * (type.IsFloat() ? sizeof(double) : sizeof(double) + sizeof(int));
 
     /// <summary>How activations become integers.</summary>
     public ActivationRounding Rounding => rounding;

@@ -5,12 +5,13 @@ namespace Engine.Reference;
 public static class TopKReference
 {
     /// <summary>
-    /// The places of the k largest values, best first; of values that are equal as float32, which is what a backend can see,
-    /// the lower place first.
+    /// The places of the k largest values, best first; of values that are equal as float32, which is what a backend can
+    /// see, the lower place first.
     /// </summary>
     public static int[] Row(ReadOnlySpan<double> values, int k)
     {
         float[] seen = Array.ConvertAll(values.ToArray(), static value => (float)value);
-        return [.. Enumerable.Range(0, seen.Length).OrderByDescending(place => seen[place]).ThenBy(static place => place).Take(k)];
+        return [.. Enumerable.Range(0, seen.Length).OrderByDescending(place => seen[place]).ThenBy(static place => place)
+            .Take(k)];
     }
 }

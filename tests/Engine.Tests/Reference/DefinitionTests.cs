@@ -40,7 +40,8 @@ public sealed class DefinitionTests
     public void Layer_normalisation_divides_by_the_standard_deviation_of_the_row()
     {
         // Mean 5 and variance 4.
-        double[] y = NormReference.Layer([2, 4, 4, 4, 5, 5, 7, 9], [1, 1, 1, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0, 0, 1], 0);
+        double[] y = NormReference.Layer(
+            [2, 4, 4, 4, 5, 5, 7, 9], [1, 1, 1, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0, 0, 1], 0);
         double[] expected = [-1.5, -0.5, -0.5, -0.5, 0, 0, 1, 5];
         for (int i = 0; i < y.Length; i++) Assert.Equal(expected[i], y[i], 1e-14);
     }
