@@ -19,13 +19,13 @@ internal readonly record struct GemmShape(
     // 48 KiB. AVX2, 16 registers: 6 × 2 sums, 2 of weights, 1 broadcast. Portable: as AVX2, for the 32 half-sized registers
     // of Arm; what has only 16 of them is so old that it has no fused multiply-add either.
     private static readonly GemmShape Avx512 = new(12, 2, 8, 4, Depth: 256, BlockRows: 144);
-    private static readonly GemmShape Avx2 = new(6, 1, 4, 2, Depth: 512, BlockRows: 96);
+    private static readonly GemmShape Avx2 = new(6, 1, 4, 2, Depth: 256, BlockRows: 96);
     private static readonly GemmShape Portable = new(6, 1, 2, 1, Depth: 512, BlockRows: 96);
 
     // Integer sums: a panel takes 2 registers of AVX-512 or 4 of AVX2 a row. An addition takes 1 cycle, so that few sums are
     // enough. There are no blocks over k: a sum is 32 bits from the first to the last input.
     private static readonly GemmShape IntegerAvx512 = new(6, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
-    private static readonly GemmShape IntegerAvx2 = new(3, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
+    private static readonly GemmShape IntegerAvx2 = new(2, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
     private static readonly GemmShape IntegerPortable = new(2, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
 
     /// <summary>Sizes for float weights.</summary>
