@@ -15,17 +15,18 @@ internal readonly record struct GemmShape(
 {
     // A fused multiply-add takes 4 cycles on 2 ports: at least 8 registers must be summing at any time.
     //
-    // AVX-512, 32 registers: 12 × 2 sums, 2 of weights, the rest free for broadcasts; a panel pair of 256 inputs is 32 KiB of
-    // 48 KiB. AVX2, 16 registers: 6 × 2 sums, 2 of weights, 1 broadcast. Portable: as AVX2, for the 32 half-sized registers
-    // of Arm; what has only 16 of them is so old that it has no fused multiply-add either.
+    // AVX-512, 32 registers: 12 × 2 sums, 2 of weights, 1 broadcast; two panels of 256 inputs are 32 KiB of 48. AVX2, 16
+    // registers: 6 × 2 sums, 2 of weights, 1 broadcast; a panel of 256 inputs is 16 KiB of 32. Portable: as AVX2, for the 32
+    // half-sized registers of Arm; what has only 16 of those is so old that it has no fused multiply-add either.
     private static readonly GemmShape Avx512 = new(12, 2, 8, 4, Depth: 256, BlockRows: 144);
-    private static readonly GemmShape Avx2 = new(6, 1, 4, 2, Depth: 512, BlockRows: 96);
-    private static readonly GemmShape Portable = new(6, 1, 2, 1, Depth: 512, BlockRows: 96);
+    private static readonly GemmShape Avx2 = new(6, 1, 4, 2, Depth: 256, BlockRows: 96);
+    private static readonly GemmShape Portable = new(6, 1, 2, 1, Depth: 256, BlockRows: 96);
 
-    // Integer sums: a panel takes 2 registers of AVX-512 or 4 of AVX2 a row. An addition takes 1 cycle, so that few sums are
-    // enough. There are no blocks over k: a sum is 32 bits from the first to the last input.
+    // Integer sums: a panel takes 2 registers of AVX-512 a row, or 4 of AVX2, where weights take 4 more and leave room for 2
+    // rows (with 3, two sums lived on the stack: 94 Gop/s instead of 123 on Zen 3). An addition takes 1 cycle, so that few sums
+    // are enough. There are no blocks over k: a sum is 32 bits in a register from the first to the last input.
     private static readonly GemmShape IntegerAvx512 = new(6, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
-    private static readonly GemmShape IntegerAvx2 = new(3, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
+    private static readonly GemmShape IntegerAvx2 = new(2, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
     private static readonly GemmShape IntegerPortable = new(2, 1, 1, 1, Depth: int.MaxValue, BlockRows: 96);
 
     /// <summary>Sizes for float weights.</summary>

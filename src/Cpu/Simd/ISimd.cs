@@ -16,7 +16,7 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
     /// <summary>Loads sixteen bfloat16 numbers and widens them, which is exact.</summary>
     static abstract TSelf LoadBFloat16(ushort* source);
 
-    /// <summary>Loads sixteen binary16 numbers and widens them, which is exact.</summary>
+    /// <summary>Loads sixteen finite binary16 numbers and widens them, which is exact.</summary>
     static abstract TSelf LoadFloat16(ushort* source);
 
     static abstract void Store(TSelf value, float* destination);

@@ -11,6 +11,12 @@ internal static unsafe class Lanes
     /// <summary>Lanes of an <see cref="ISimd{TSelf}"/>.</summary>
     public const int Count = 16;
 
+    // Of a binary16 shifted left by 13: its sign, and its exponent and fraction.
+    private const int HalfMask = unchecked((int)0x8FFFE000);
+
+    // 2¹¹²: between the exponents of binary16 and float32.
+    private const float HalfFactor = 5.192296858534828e33f;
+
     /// <summary>Rounds up to whole vectors.</summary>
     public static int RoundUp(int count) => (count + (Count - 1)) & ~(Count - 1);
 
@@ -79,29 +85,29 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> WidenBFloat16(Vector256<ushort> value) => (Widen(value) << 16).AsSingle();
 
-    // Shift the bits into a float32 whose exponent is 112 too small, put that right by a multiplication, which is exact also
-    // for subnormal numbers, and give infinity and NaN the largest exponent.
+    // Sign, exponent and fraction go to where a float32 has them, which makes the exponent 112 too small; a multiplication puts
+    // that right, exactly, also for subnormal numbers. The sign, extended, leaves copies of itself that are masked away.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> WidenFloat16(Vector128<ushort> value)
     {
-        Vector256<uint> half = Widen(value);
-        Vector256<uint> sign = (half & Vector256.Create(0x8000u)) << 16;
-        Vector256<uint> magnitude = (half & Vector256.Create(0x7FFFu)) << 13;
-        Vector256<uint> finite = (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
-        Vector256<uint> special = Vector256.GreaterThanOrEqual(magnitude.AsInt32(), Vector256.Create(0x7C00 << 13)).AsUInt32();
-        return (Vector256.ConditionalSelect(special, magnitude | Vector256.Create(0x7F800000u), finite) | sign).AsSingle();
+        Vector256<int> half = Avx2.IsSupported
+            ? Avx2.ConvertToVector256Int32(value.AsInt16())
+            : Vector256.Create(Vector128.WidenLower(value.AsInt16()), Vector128.WidenUpper(value.AsInt16()));
+        return ((half << 13) & Vector256.Create(HalfMask)).AsSingle() * Vector256.Create(HalfFactor);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> WidenFloat16(Vector256<ushort> value)
     {
-        Vector512<uint> half = Widen(value);
-        Vector512<uint> sign = (half & Vector512.Create(0x8000u)) << 16;
-        Vector512<uint> magnitude = (half & Vector512.Create(0x7FFFu)) << 13;
-        Vector512<uint> finite = (magnitude.AsSingle() * Vector512.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
-        Vector512<uint> special = Vector512.GreaterThanOrEqual(magnitude.AsInt32(), Vector512.Create(0x7C00 << 13)).AsUInt32();
-        return (Vector512.ConditionalSelect(special, magnitude | Vector512.Create(0x7F800000u), finite) | sign).AsSingle();
+        Vector512<int> half = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector512Int32(value.AsInt16())
+            : Vector512.Create(Vector256.WidenLower(value.AsInt16()), Vector256.WidenUpper(value.AsInt16()));
+        return ((half << 13) & Vector512.Create(HalfMask)).AsSingle() * Vector512.Create(HalfFactor);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> WidenFloat16(Vector128<int> half) =>
+        ((half << 13) & Vector128.Create(HalfMask)).AsSingle() * Vector128.Create(HalfFactor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Widen(Vector128<ushort> value) => Avx2.IsSupported

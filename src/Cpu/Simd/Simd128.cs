@@ -36,9 +36,9 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 LoadFloat16(ushort* source)
     {
-        (Vector128<uint> a, Vector128<uint> b) = Vector128.Widen(Vector128.Load(source));
-        (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(Vector128.Load(source + 8));
-        return new Simd128(FromHalf(a), FromHalf(b), FromHalf(c), FromHalf(d));
+        (Vector128<int> a, Vector128<int> b) = Vector128.Widen(Vector128.Load((short*)source));
+        (Vector128<int> c, Vector128<int> d) = Vector128.Widen(Vector128.Load((short*)source + 8));
+        return new Simd128(Lanes.WidenFloat16(a), Lanes.WidenFloat16(b), Lanes.WidenFloat16(c), Lanes.WidenFloat16(d));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -138,16 +138,4 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
 
     private static Vector128<float> CopySign(Vector128<float> magnitude, Vector128<float> sign) =>
         Vector128.ConditionalSelect(Vector128.Create(-0f), sign, magnitude);
-
-    // Shift the bits into a float32 whose exponent is 112 too small, put that right by a multiplication, which is exact also
-    // for subnormal numbers, and give infinity and NaN the largest exponent.
-    private static Vector128<float> FromHalf(Vector128<uint> half)
-    {
-        Vector128<uint> sign = (half & Vector128.Create(0x8000u)) << 16;
-        Vector128<uint> magnitude = (half & Vector128.Create(0x7FFFu)) << 13;
-        Vector128<uint> finite = (magnitude.AsSingle() * Vector128.Create(5.192296858534828e33f)).AsUInt32();   // 2¹¹²
-        Vector128<uint> special = Vector128.GreaterThanOrEqual(magnitude.AsInt32(), Vector128.Create(0x7C00 << 13)).AsUInt32();
-        Vector128<uint> bits = Vector128.ConditionalSelect(special, magnitude | Vector128.Create(0x7F800000u), finite);
-        return (bits | sign).AsSingle();
-    }
 }

@@ -102,7 +102,7 @@ public sealed unsafe class SimdTests
     }
 
     [Fact]
-    public void All_float16_patterns_widen()
+    public void All_finite_float16_patterns_widen()
     {
         ushort[] patterns = Patterns();
         foreach (Rung rung in Rungs.All)
@@ -111,11 +111,8 @@ public sealed unsafe class SimdTests
             for (int i = 0; i < found.Length; i++)
             {
                 Half half = BitConverter.UInt16BitsToHalf((ushort)i);
-
-                // The payload and the quiet bit of a NaN stay as they are; the runtime's cast makes it quiet.
-                uint expected = Half.IsNaN(half)
-                    ? ((uint)i & 0x8000) << 16 | 0x7F800000u | ((uint)i & 0x3FF) << 13
-                    : BitConverter.SingleToUInt32Bits((float)half);
+                if (!Half.IsFinite(half)) continue;   // refused when weights are packed
+                uint expected = BitConverter.SingleToUInt32Bits((float)half);
                 Assert.True(expected == BitConverter.SingleToUInt32Bits(found[i]), $"{rung}: {i:X4} became {found[i]}.");
             }
         }
