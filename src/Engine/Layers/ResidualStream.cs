@@ -35,7 +35,9 @@ internal ref struct ResidualStream(IBackend backend, bool preNorm, Tensor x)
     private Tensor Normalize(in NormWeights norm)
     {
         if (_pending.IsNone) return backend.Norm(_sum, norm);
-        Tensor normalized = backend.AddNorm(_sum, _pending, norm, out _sum);
+        // A variable of its own: the argument x is a reference to _sum, which a backend may still read after it sets the sum.
+        Tensor normalized = backend.AddNorm(_sum, _pending, norm, out Tensor sum);
+        _sum = sum;
         _pending = Tensor.None;
         return normalized;
     }
