@@ -95,7 +95,8 @@ internal sealed class Machine
         if (File.Exists(Linux))
         {
             const string Name = "model name";
-            string? line = Array.Find(File.ReadAllLines(Linux), static l => l.StartsWith(Name, StringComparison.Ordinal));
+            string[] lines = File.ReadAllLines(Linux);
+            string? line = Array.Find(lines, static line => line.StartsWith(Name, StringComparison.Ordinal));
             if (line is not null) return line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
         }
 
