@@ -18,7 +18,7 @@ internal sealed class Machine
     /// <summary>Fused multiply-adds a second, times two, on the rung that the CPU backend uses.</summary>
     public double FloatPeak(int threads) => FloatPeak(Ladder.Best, threads);
 
-    /// <summary>Multiply-adds of small integers a second, times two, by the best instruction that .NET has here.</summary>
+    /// <summary>Multiply-adds of small integers a second, times two, by the best that .NET offers here.</summary>
     public double IntegerPeak(int threads) => Measured("integer", threads, static () => Peaks.Integer());
 
     /// <summary>Bytes a second that can be read from the nearest level that holds so many bytes.</summary>
@@ -95,7 +95,8 @@ internal sealed class Machine
         if (File.Exists(Linux))
         {
             const string Name = "model name";
-            string? line = File.ReadLines(Linux).FirstOrDefault(static l => l.StartsWith(Name, StringComparison.Ordinal));
+            string[] lines = File.ReadAllLines(Linux);
+            string? line = Array.Find(lines, static line => line.StartsWith(Name, StringComparison.Ordinal));
             if (line is not null) return line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
         }
 

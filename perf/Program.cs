@@ -12,7 +12,8 @@ internal static class Program
     {
         string machine = arguments.Contains("--list") || arguments.Contains("--help") ? "" : Machine.This.Describe();
         Console.Write(machine);
-        var summaries = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(arguments, new PerfConfig()).ToList();
+        var switcher = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly);
+        var summaries = switcher.Run(arguments, new PerfConfig()).ToList();
         foreach (Summary summary in summaries) MarkdownExporter.Console.ExportToLog(summary, ConsoleLogger.Default);
         Console.Write(machine);
         return summaries.Exists(static summary => summary.Reports.Any(static report => !report.Success)) ? 1 : 0;

@@ -1,5 +1,5 @@
-// Columns that set a time beside the machine's measured peak (Williams et al. 2009): operations over arithmetic, or bytes
-// over bandwidth, whichever takes longer, is the floor under which no program can go.
+// Columns that set a time beside the machine's measured peak (Williams et al. 2009): operations over arithmetic, or
+// bytes over bandwidth, whichever takes longer, is the floor under which no program can go.
 using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
@@ -26,7 +26,8 @@ internal abstract class WorkColumn(string name, string legend, int priority) : I
 
     public string Legend => legend;
 
-    public virtual bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(static item => Work(item) is not null);
+    public virtual bool IsAvailable(Summary summary) =>
+        summary.BenchmarksCases.Any(static item => Work(item) is not null);
 
     public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
@@ -85,7 +86,8 @@ internal sealed class ShareColumn() : WorkColumn("Of peak", "The least time that
 /// <summary>What a user of a model sees.</summary>
 internal sealed class TokensColumn() : WorkColumn("Tokens/s", "Tokens of the best hypotheses a second", 2)
 {
-    public override bool IsAvailable(Summary summary) => summary.BenchmarksCases.Any(static item => Work(item)?.Tokens > 0);
+    public override bool IsAvailable(Summary summary) =>
+        summary.BenchmarksCases.Any(static item => Work(item)?.Tokens > 0);
 
     protected override string Value(IWork work, string variant, double seconds) =>
         string.Create(CultureInfo.InvariantCulture, $"{work.Tokens / seconds:N0}");

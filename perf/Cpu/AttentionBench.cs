@@ -1,5 +1,5 @@
-// Attention of whole sentences: full, causal, and restricted to 64 neighbours on either side. The ratio column shows what
-// the restriction saves.
+// Attention of whole sentences: full, causal, and restricted to 64 neighbours on either side. The ratio column shows
+// what the restriction saves.
 using BenchmarkDotNet.Attributes;
 using Engine.Backends;
 using Engine.Reference;
@@ -66,8 +66,8 @@ public class AttentionBench : CpuBench
         _value = RandomTensors.Place(Backend, shape, inputs[2]);
         _lengths = [.. Enumerable.Repeat(Shape.Length, Shape.Sentences)];
 
-        // The reference takes all pairs one by one, so only the first rows are compared. |v| is at most 1, scores are off
-        // by at most γ(64) · 64 / 8, a weight by twice that, and the sums by γ(length).
+        // The reference takes all pairs one by one, so only the first rows are compared. |v| is at most 1, scores are
+        // off by at most γ(64) · 64 / 8, a weight by twice that, and the sums by γ(length).
         int rows = Math.Min(Shape.Length, 512);
         var few = new Shape(rows, AttentionWork.Width);
         foreach (string variant in new[] { nameof(Full), nameof(Causal), nameof(Window) })

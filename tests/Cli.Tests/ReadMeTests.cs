@@ -31,7 +31,8 @@ public sealed class ReadMeTests
         }
 
         Assert.Equal(["fatma", "fatma", "fatama", "fatema"], Console.Lines);
-        Assert.Contains("It prints `fatma`, then the three best: `fatma`, `fatama`, `fatema`.", ReadMe, StringComparison.Ordinal);
+        const string Told = "It prints `fatma`, then the three best: `fatma`, `fatama`, `fatema`.";
+        Assert.Contains(Told, ReadMe, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -73,8 +74,10 @@ public sealed class ReadMeTests
     private static string FindRoot()
     {
         DirectoryInfo? directory = new(AppContext.BaseDirectory);
-        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Engine.sln"))) directory = directory.Parent;
-        return directory?.FullName ?? throw new DirectoryNotFoundException($"Engine.sln is not above {AppContext.BaseDirectory}.");
+        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Engine.sln")))
+            directory = directory.Parent;
+        return directory?.FullName
+            ?? throw new DirectoryNotFoundException($"Engine.sln is not above {AppContext.BaseDirectory}.");
     }
 
     // Catches what the fragment prints; inside this class the name means this one.
