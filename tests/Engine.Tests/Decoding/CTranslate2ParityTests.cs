@@ -53,7 +53,8 @@ public sealed class CTranslate2ParityTests
     {
         using var backend = new CpuBackend();
         using Translator translator = Translator.Load(TestData.Find("ct2/aren-v6-int8"), new TranslatorOptions(backend));
-        IReadOnlyList<string> expected = c.Hypotheses[0], found = translator.Translate(c.Request).Hypotheses[0].Tokens;
+        string[] expected = c.Hypotheses[0];
+        IReadOnlyList<string> found = translator.Translate(c.Request).Hypotheses[0].Tokens;
         int first = 0;
         while (expected[first] == found[first]) first++;
         async Task<float> Score(IReadOnlyList<string> target) => (await translator.ScoreAsync(
