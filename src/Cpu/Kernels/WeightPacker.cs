@@ -128,7 +128,7 @@ internal static unsafe class WeightPacker
     private static void CopyScales(HostTensor part, PackedWeight weight, int firstOutput)
     {
         int rows = part.Shape.Rows, expected = part.Type == DType.Int8 ? rows : 1;
-        float[] scales = part.Scales ?? [];
+        float[] scales = part.Scales ?? [.. Enumerable.Repeat(1f, expected)];   // as HostTensor reads them
         if (scales.Length != expected)
         {
             throw new ModelFormatException(part.File, $"the number of scales of {part.Name}", $"{scales.Length:N0}",

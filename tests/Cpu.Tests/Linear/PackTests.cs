@@ -113,10 +113,21 @@ public class PackTests
         var shape = new Shape(2, 3);
         HostTensor[] wrong =
         [
-            new("w", DType.Int8, shape, source, 0), new("w", DType.Int8, shape, source, 0, [1f]),
-            new("w", DType.Int16, shape, source, 0, [1f, 1f]),
+            new("w", DType.Int8, shape, source, 0, [1f]), new("w", DType.Int8, shape, source, 0, [1f, 1f, 1f]),
+            new("w", DType.Int16, shape, source, 0, []), new("w", DType.Int16, shape, source, 0, [1f, 1f]),
         ];
         foreach (HostTensor tensor in wrong) Assert.Throws<ModelFormatException>(() => backend.Pack([tensor]));
+    }
+
+    [Fact]
+    public void Integers_without_scales_mean_themselves()
+    {
+        using var backend = new CpuBackend(Ladder.Best, 1);
+        var source = new MemorySource("a.bin", new byte[] { 3, 0 });
+        using Weight bytes = backend.Pack([new HostTensor("w", DType.Int8, new Shape(1, 1), source, 0)]);
+        using Weight words = backend.Pack([new HostTensor("w", DType.Int16, new Shape(1, 1), source, 0)]);
+        Assert.Equal([127f * 3 * (1f / 127f)], Run.Linear(backend, [1f], 1, bytes));
+        Assert.Equal([1000f * 3 * (1f / 1000f)], Run.Linear(backend, [1f], 1, words));
     }
 
     [Fact]
