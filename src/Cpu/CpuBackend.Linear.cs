@@ -163,7 +163,11 @@ public sealed unsafe partial class CpuBackend
     private static PackedWeight Packed(Weight weight, string name)
     {
         if (weight is not PackedWeight packed)
-            throw new ArgumentException($"The weight is {weight?.GetType().Name ?? "null"}, expected one that this backend packed.", name);
+        {
+            throw new ArgumentException(
+                $"The weight is {weight?.GetType().Name ?? "null"}, expected one that this backend packed.", name);
+        }
+
         ObjectDisposedException.ThrowIf(packed.IsDisposed, packed);
         return packed;
     }
@@ -172,7 +176,11 @@ public sealed unsafe partial class CpuBackend
     {
         if (x.Type != DType.Float32) throw new ArgumentException($"x is {x}, expected float32.", nameof(x));
         if (x.Columns != weight.Inputs)
-            throw new ArgumentException($"x has {x.Columns:N0} columns, expected {weight.Inputs:N0}, the inputs of the weight.", nameof(x));
+        {
+            throw new ArgumentException(
+                $"x has {x.Columns:N0} columns, expected {weight.Inputs:N0}, the inputs of the weight.", nameof(x));
+        }
+
         if (!bias.IsNone && (bias.Type != DType.Float32 || bias.Shape != new Shape(1, weight.Outputs)))
             throw new ArgumentException($"The bias is {bias}, expected float32 [1, {weight.Outputs}].", nameof(bias));
         if (activation is < Activation.None or > Activation.Sigmoid)
@@ -188,17 +196,26 @@ public sealed unsafe partial class CpuBackend
     private static void CheckPositions(in Tensor ids, PackedWeight table, in Tensor positions, in Tensor positionIds)
     {
         if (positions.Type != DType.Float32 || positions.Columns != table.Inputs)
-            throw new ArgumentException($"The positions are {positions}, expected float32 with {table.Inputs:N0} columns.", nameof(positions));
+        {
+            throw new ArgumentException(
+                $"The positions are {positions}, expected float32 with {table.Inputs:N0} columns.", nameof(positions));
+        }
+
         CheckIds(positionIds, nameof(positionIds));
         if (positionIds.Columns != ids.Columns)
-            throw new ArgumentException($"There are {positionIds.Columns:N0} position ids for {ids.Columns:N0} ids.", nameof(positionIds));
+        {
+            throw new ArgumentException(
+                $"There are {positionIds.Columns:N0} position ids for {ids.Columns:N0} ids.", nameof(positionIds));
+        }
+
         for (int row = 0; row < positionIds.Columns; row++)
         {
             int id = Row<int>(positionIds, 0)[row];
             if ((uint)id >= (uint)positions.Rows)
             {
                 throw new ArgumentException(
-                    $"Position id {id} of row {row} is not in the table, expected 0 to {positions.Rows - 1:N0}.", nameof(positionIds));
+                    $"Position id {id} of row {row} is not in the table, expected 0 to {positions.Rows - 1:N0}.",
+                    nameof(positionIds));
             }
         }
     }

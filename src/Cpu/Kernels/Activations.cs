@@ -1,4 +1,5 @@
-// The activations of the seam, one struct with one formula each. What they do far from 0 is chosen so that nothing overflows.
+// The activations of the seam, one struct with one formula each. What they do far from 0 is chosen so that nothing
+// overflows.
 using System.Runtime.CompilerServices;
 using Engine.Cpu.Simd;
 

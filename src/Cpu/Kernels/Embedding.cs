@@ -1,5 +1,5 @@
-// Rows of a table that is packed as a weight: shared with the output layer, it is in memory once. A row is then spread over its
-// panel, a cache line for each number or two; at some microseconds a token that is a thousandth of a step.
+// Rows of a table that is packed as a weight: shared with the output layer, it is in memory once. A row is then spread
+// over its panel, a cache line for each number or two; at some microseconds a token that is a thousandth of a step.
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
 using Engine.Tensors;

@@ -1,4 +1,5 @@
-// What happens to a sum before it is an output: scale back, add the bias, activate; once for each output, while it is in cache.
+// What happens to a sum before it is an output: scale back, add the bias, activate; once for each output, while it is
+// in cache.
 using System.Runtime.CompilerServices;
 using Engine.Backends;
 using Engine.Cpu.Simd;
@@ -11,10 +12,14 @@ internal unsafe struct Epilogue
     /// <summary>[outputs], or null.</summary>
     public float* Bias;
 
-    /// <summary>[outputs], what the weights were multiplied by when they became integers; null for float weights.</summary>
+    /// <summary>
+    /// [outputs], what the weights were multiplied by when they became integers; null for float weights.
+    /// </summary>
     public float* Scales;
 
-    /// <summary>[rows], int8: 1 / what the row was multiplied by; null: each row was multiplied by 1000 (int16).</summary>
+    /// <summary>
+    /// [rows], int8: 1 / what the row was multiplied by; null: each row was multiplied by 1000 (int16).
+    /// </summary>
     public float* RowFactors;
 
     /// <summary>Applied last.</summary>

@@ -1,5 +1,5 @@
-// x Wᵀ with float weights: the loops around the tiles. Rows are first laid side by side in strips, so that a tile reads them
-// in one stream; panels of weights were packed when the model was loaded.
+// x Wᵀ with float weights: the loops around the tiles. Rows are first laid side by side in strips, so that a tile reads
+// them in one stream; panels of weights were packed when the model was loaded.
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
 
@@ -54,7 +54,8 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
         int endPanel = Math.Min(firstPanel + (plan.GroupsPerTile * plan.GroupPanels), plan.Panels);
         int firstRow = plan.StripStart(firstStrip), rows = plan.StripStart(endStrip) - firstRow;
 
-        // Blocks over k pay when several strips meet a panel: it is then in the first-level cache for all but the first.
+        // Blocks over k pay when several strips meet a panel: it is then in the first-level cache for all but the
+        // first.
         int depth = endStrip - firstStrip == 1 ? Job->Inputs : Job->Shape.Depth;
         int k = 0;
         do
@@ -69,7 +70,8 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
                 if (isLast)
                 {
                     int column = panel * Lanes.Count, columns = Math.Min(panels * Lanes.Count, Job->Outputs - column);
-                    Job->Epilogue.Run<TSimd>(Job->Y + (firstRow * Job->Stride), Job->Stride, firstRow, rows, column, columns);
+                    float* y = Job->Y + (firstRow * Job->Stride);
+                    Job->Epilogue.Run<TSimd>(y, Job->Stride, firstRow, rows, column, columns);
                 }
             }
 
@@ -92,7 +94,8 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
             return;
         }
 
-        // The last panel is not full: whole vectors would be written beyond the row, so the tile goes by way of scratch memory.
+        // The last panel is not full: whole vectors would be written beyond the row, so the tile goes by way of scratch
+        // memory.
         float* scratch = stackalloc float[ScratchFloats];
         if (k > 0)
         {
@@ -113,39 +116,48 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
         int rows, int panels, float* x, byte* w, int count, float* y, nint stride, bool resume)
         where TSimd : unmanaged, ISimd<TSimd>
     {
+        nint bytes = PanelBytes;
         bool isStream = Job->Plan.Rows <= 3;
         switch (rows, panels)
         {
-            case (1, 8): GemmTile.Stream<TSimd, TElement, Count1, Count8>(x, w, PanelBytes, count, y, stride); break;
-            case (1, 4): GemmTile.Stream<TSimd, TElement, Count1, Count4>(x, w, PanelBytes, count, y, stride); break;
-            case (2, 4): GemmTile.Stream<TSimd, TElement, Count2, Count4>(x, w, PanelBytes, count, y, stride); break;
-            case (3, 4): GemmTile.Stream<TSimd, TElement, Count3, Count4>(x, w, PanelBytes, count, y, stride); break;
-            case (1, 2) when isStream: GemmTile.Stream<TSimd, TElement, Count1, Count2>(x, w, PanelBytes, count, y, stride); break;
-            case (2, 2) when isStream: GemmTile.Stream<TSimd, TElement, Count2, Count2>(x, w, PanelBytes, count, y, stride); break;
-            case (3, 2) when isStream: GemmTile.Stream<TSimd, TElement, Count3, Count2>(x, w, PanelBytes, count, y, stride); break;
+            case (1, 8): GemmTile.Stream<TSimd, TElement, Count1, Count8>(x, w, bytes, count, y, stride); break;
+            case (1, 4): GemmTile.Stream<TSimd, TElement, Count1, Count4>(x, w, bytes, count, y, stride); break;
+            case (2, 4): GemmTile.Stream<TSimd, TElement, Count2, Count4>(x, w, bytes, count, y, stride); break;
+            case (3, 4): GemmTile.Stream<TSimd, TElement, Count3, Count4>(x, w, bytes, count, y, stride); break;
+            case (1, 2) when isStream:
+                GemmTile.Stream<TSimd, TElement, Count1, Count2>(x, w, bytes, count, y, stride);
+                break;
+            case (2, 2) when isStream:
+                GemmTile.Stream<TSimd, TElement, Count2, Count2>(x, w, bytes, count, y, stride);
+                break;
+            case (3, 2) when isStream:
+                GemmTile.Stream<TSimd, TElement, Count3, Count2>(x, w, bytes, count, y, stride);
+                break;
             case (_, 2): Block<TSimd, Count2>(rows, x, w, count, y, stride, resume); break;
             default: Block<TSimd, Count1>(rows, x, w, count, y, stride, resume); break;
         }
     }
 
-    private readonly void Block<TSimd, TPanels>(int rows, float* x, byte* w, int count, float* y, nint stride, bool resume)
+    private readonly void Block<TSimd, TPanels>(
+        int rows, float* x, byte* w, int count, float* y, nint stride, bool resume)
         where TSimd : unmanaged, ISimd<TSimd>
         where TPanels : unmanaged, ICount
     {
+        nint bytes = PanelBytes;
         switch (rows)
         {
-            case 1: GemmTile.Block<TSimd, TElement, Count1, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 2: GemmTile.Block<TSimd, TElement, Count2, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 3: GemmTile.Block<TSimd, TElement, Count3, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 4: GemmTile.Block<TSimd, TElement, Count4, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 5: GemmTile.Block<TSimd, TElement, Count5, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 6: GemmTile.Block<TSimd, TElement, Count6, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 7: GemmTile.Block<TSimd, TElement, Count7, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 8: GemmTile.Block<TSimd, TElement, Count8, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 9: GemmTile.Block<TSimd, TElement, Count9, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 10: GemmTile.Block<TSimd, TElement, Count10, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            case 11: GemmTile.Block<TSimd, TElement, Count11, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
-            default: GemmTile.Block<TSimd, TElement, Count12, TPanels>(x, w, PanelBytes, count, y, stride, resume); break;
+            case 1: GemmTile.Block<TSimd, TElement, Count1, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 2: GemmTile.Block<TSimd, TElement, Count2, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 3: GemmTile.Block<TSimd, TElement, Count3, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 4: GemmTile.Block<TSimd, TElement, Count4, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 5: GemmTile.Block<TSimd, TElement, Count5, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 6: GemmTile.Block<TSimd, TElement, Count6, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 7: GemmTile.Block<TSimd, TElement, Count7, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 8: GemmTile.Block<TSimd, TElement, Count8, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 9: GemmTile.Block<TSimd, TElement, Count9, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 10: GemmTile.Block<TSimd, TElement, Count10, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            case 11: GemmTile.Block<TSimd, TElement, Count11, TPanels>(x, w, bytes, count, y, stride, resume); break;
+            default: GemmTile.Block<TSimd, TElement, Count12, TPanels>(x, w, bytes, count, y, stride, resume); break;
         }
     }
 }

@@ -10,7 +10,8 @@ internal readonly struct GemmPlan
     // The last tile of the slowest thread is then at most a quarter of its work.
     private const int TilesPerThread = 4;
 
-    // A block of rows meets 256 outputs before the next tile: its second read of a row from a farther cache is paid for.
+    // A block of rows meets 256 outputs before the next tile: its second read of a row from a farther cache is paid
+    // for.
     private const int PanelsPerTile = 16;
 
     public GemmPlan(int rows, int inputs, int outputs, in GemmShape shape, int threads)
@@ -65,7 +66,9 @@ internal readonly struct GemmPlan
     /// <summary>Tiles.</summary>
     public int Tiles => RowBlocks * ColumnBlocks;
 
-    /// <summary>First row of a strip; of the strip after the last: the number of rows. Strips differ by one row at most.</summary>
+    /// <summary>
+    /// First row of a strip; of the strip after the last: the number of rows. Strips differ by one row at most.
+    /// </summary>
     public int StripStart(int strip) => (int)((long)strip * Rows / Strips);
 
     /// <summary>First strip of a block; of the block after the last: the number of strips.</summary>

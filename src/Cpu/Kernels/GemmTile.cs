@@ -1,8 +1,9 @@
-// The innermost loops of the float products: a tile of outputs held in registers while k runs. Each output is one chain of
-// fused multiply-adds in ascending k, so the shape of the tile never shows in the bits. Rows and panels of a tile are
-// constants of the JIT: what a tile has not is not compiled. Accumulators are named one by one, because the JIT keeps
-// locals in registers and arrays in memory. They are compiled at once with all optimisations: as the first tier compiles it,
-// a tile of 6 rows and 512 inputs took 137 µs instead of 1.2 µs (Zen 3), in forty calls and more before it was replaced.
+// The innermost loops of the float products: a tile of outputs held in registers while k runs. Each output is one chain
+// of fused multiply-adds in ascending k, so the shape of the tile never shows in the bits. Rows and panels of a tile
+// are constants of the JIT: what a tile has not is not compiled. Accumulators are named one by one, because the JIT
+// keeps locals in registers and arrays in memory. They are compiled at once with all optimisations: as the first tier
+// compiles it, a tile of 6 rows and 512 inputs took 137 µs instead of 1.2 µs (Zen 3), in forty calls and more before it
+// was replaced.
 using System.Runtime.CompilerServices;
 using Engine.Cpu.Simd;
 
@@ -10,8 +11,9 @@ namespace Engine.Cpu.Kernels;
 
 /// <summary>Tiles of the float products.</summary>
 /// <remarks>
-/// x is a strip of rows side by side: number k of row r is x[k · rows + r]. A panel is sixteen outputs side by side: number
-/// k of output j is panel[k · 16 + j]. Sums go to y, row r at r · stride; with <c>resume</c> they go on from what is there.
+/// x is a strip of rows side by side: number k of row r is x[k · rows + r]. A panel is sixteen outputs side by side:
+/// number k of output j is panel[k · 16 + j]. Sums go to y, row r at r · stride; with <c>resume</c> they go on from
+/// what is there.
 /// </remarks>
 internal static unsafe class GemmTile
 {
@@ -170,7 +172,9 @@ internal static unsafe class GemmTile
         if (TRows.Value > 11 && TPanels.Value > 1) TSimd.Store(b11, y + (11 * stride) + 16);
     }
 
-    /// <summary>One row of up to eight panels, or up to three rows of up to four: panels are streamed from memory once.</summary>
+    /// <summary>
+    /// One row of up to eight panels, or up to three rows of up to four: panels are streamed from memory once.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Stream<TSimd, TElement, TRows, TPanels>(
         float* x, byte* panel, nint panelBytes, nint depth, float* y, nint stride)

@@ -29,7 +29,8 @@ internal readonly unsafe struct BFloat16Element : IElement
     public static int Bytes => sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TSimd Load<TSimd>(byte* source) where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadBFloat16((ushort*)source);
+    public static TSimd Load<TSimd>(byte* source) where TSimd : unmanaged, ISimd<TSimd> =>
+        TSimd.LoadBFloat16((ushort*)source);
 }
 
 /// <summary>IEEE 754 binary16.</summary>
@@ -38,5 +39,6 @@ internal readonly unsafe struct Float16Element : IElement
     public static int Bytes => sizeof(ushort);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TSimd Load<TSimd>(byte* source) where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadFloat16((ushort*)source);
+    public static TSimd Load<TSimd>(byte* source) where TSimd : unmanaged, ISimd<TSimd> =>
+        TSimd.LoadFloat16((ushort*)source);
 }

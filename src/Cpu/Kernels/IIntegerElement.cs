@@ -14,7 +14,9 @@ internal unsafe interface IIntegerElement
     static abstract TIntegers Load<TIntegers>(byte* source) where TIntegers : unmanaged, IIntegers<TIntegers>;
 }
 
-/// <summary>Inputs of integer products come in groups of four: 32 bits of 8-bit numbers, as dot-product instructions want it.</summary>
+/// <summary>
+/// Inputs of integer products come in groups of four: 32 bits of 8-bit numbers, as dot-product instructions want it.
+/// </summary>
 internal static class IntegerGroup
 {
     /// <summary>Inputs of a group.</summary>

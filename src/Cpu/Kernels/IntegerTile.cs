@@ -1,5 +1,5 @@
-// The innermost loops of the integer products: up to six rows of one panel, sums in registers from the first input to the last.
-// See GemmTile for why the accumulators have names and why the tiers of the JIT are skipped.
+// The innermost loops of the integer products: up to six rows of one panel, sums in registers from the first input to
+// the last. See GemmTile for why the accumulators have names and why the tiers of the JIT are skipped.
 using System.Runtime.CompilerServices;
 using Engine.Cpu.Simd;
 

@@ -1,5 +1,5 @@
-// Rows laid side by side, [k][rows] a strip: a tile then reads one stream with constant offsets, and rows whose stride is a
-// power of two do not fight for the same lines of the cache.
+// Rows laid side by side, [k][rows] a strip: a tile then reads one stream with constant offsets, and rows whose stride
+// is a power of two do not fight for the same lines of the cache.
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;

@@ -1,4 +1,5 @@
-// A weight in the one layout that all rungs share: panels of sixteen outputs, so that a tile reads one stream of whole vectors.
+// A weight in the one layout that all rungs share: panels of sixteen outputs, so that a tile reads one stream of whole
+// vectors.
 using Engine.Backends;
 using Engine.Cpu.Memory;
 using Engine.Cpu.Simd;
@@ -7,8 +8,9 @@ using Engine.Tensors;
 namespace Engine.Cpu.Kernels;
 
 /// <summary>
-/// Panel p holds outputs 16p .. 16p + 15, missing ones zero. Float weights: element (output, k) is number k · 16 + output of its
-/// panel. Integer weights, in groups of four inputs, missing ones zero: number (k / 4 · 16 + output) · 4 + k mod 4.
+/// Panel p holds outputs 16p .. 16p + 15, missing ones zero. Float weights: element (output, k) is number k · 16 +
+/// output of its panel. Integer weights, in groups of four inputs, missing ones zero: number (k / 4 · 16 + output) · 4
+/// + k mod 4.
 /// </summary>
 internal sealed unsafe class PackedWeight : Weight
 {

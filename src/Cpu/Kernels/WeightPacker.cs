@@ -1,5 +1,5 @@
-// From a model file's rows to panels, a few rows at a time, so that a model is never in memory twice. What is not a finite
-// number is refused here, once, so that no kernel need ask.
+// From a model file's rows to panels, a few rows at a time, so that a model is never in memory twice. What is not a
+// finite number is refused here, once, so that no kernel need ask.
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
@@ -50,13 +50,17 @@ internal static unsafe class WeightPacker
 
     private static int Check(ReadOnlySpan<HostTensor> parts)
     {
-        if (parts.IsEmpty) throw new ArgumentException("There is no matrix to pack, expected at least one.", nameof(parts));
+        if (parts.IsEmpty) throw new ArgumentException("There is no matrix to pack.", nameof(parts));
         HostTensor first = parts[0];
         long outputs = 0;
         foreach (HostTensor part in parts)
         {
             if (part.Type == DType.Int32)
-                throw new ArgumentException($"{part} is of integers that are no weights, expected f32, f16, bf16, i8 or i16.", nameof(parts));
+            {
+                throw new ArgumentException(
+                    $"{part} is no weight, expected float32, float16, bfloat16, int8 or int16.", nameof(parts));
+            }
+
             if (part.Type != first.Type || part.Shape.Columns != first.Shape.Columns)
             {
                 throw new ArgumentException(
@@ -72,7 +76,12 @@ internal static unsafe class WeightPacker
             outputs += part.Shape.Rows;
         }
 
-        if (outputs > int.MaxValue) throw new ArgumentException($"There are {outputs:N0} rows, expected at most {int.MaxValue:N0}.", nameof(parts));
+        if (outputs > int.MaxValue)
+        {
+            throw new ArgumentException(
+                $"There are {outputs:N0} rows, expected at most {int.MaxValue:N0}.", nameof(parts));
+        }
+
         return (int)outputs;
     }
 
@@ -119,7 +128,7 @@ internal static unsafe class WeightPacker
     private static void CopyScales(HostTensor part, PackedWeight weight, int firstOutput)
     {
         int rows = part.Shape.Rows, expected = part.Type == DType.Int8 ? rows : 1;
-        float[] scales = part.Scales ?? [];
+        float[] scales = part.Scales ?? [.. Enumerable.Repeat(1f, expected)];   // as HostTensor reads them
         if (scales.Length != expected)
         {
             throw new ModelFormatException(part.File, $"the number of scales of {part.Name}", $"{scales.Length:N0}",

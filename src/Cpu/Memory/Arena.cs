@@ -1,4 +1,5 @@
-// A frame's memory: a bump pointer over chunks that are kept, so that the same step gets the same addresses and allocates nothing.
+// A frame's memory: a bump pointer over chunks that are kept, so that the same step gets the same addresses and
+// allocates nothing.
 namespace Engine.Cpu.Memory;
 
 /// <summary>Memory that is taken piece by piece and given back all at once.</summary>
@@ -40,7 +41,9 @@ internal sealed unsafe class Arena : IDisposable
     /// <summary>Gives back what was taken since the mark: the scratch memory of one operator.</summary>
     public void Release((int Chunk, long Used) mark) => (_chunk, _used) = mark;
 
-    /// <summary>Gives everything back. Several chunks become one of their total size, so that the next frame has one.</summary>
+    /// <summary>
+    /// Gives everything back. Several chunks become one of their total size, so that the next frame has one.
+    /// </summary>
     public void Reset()
     {
         if (_chunks.Count > 1)

@@ -1,5 +1,5 @@
-// Thirty-two 16-bit factors or sixteen 32-bit sums: what integer products are made of. Their sums are exact, so that nothing
-// need be said about order.
+// Thirty-two 16-bit factors or sixteen 32-bit sums: what integer products are made of. Their sums are exact, so that
+// nothing need be said about order.
 namespace Engine.Cpu.Simd;
 
 /// <summary>64 bytes: thirty-two 16-bit factors, or sixteen 32-bit sums of pairs of products.</summary>

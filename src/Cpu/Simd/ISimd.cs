@@ -33,7 +33,8 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
     static abstract TSelf Fma(TSelf a, TSelf b, TSelf c);
 
     /// <summary>
-    /// sum = a · b + sum with one rounding, in place: written so, the JIT adds in the register of the sum and copies nothing.
+    /// sum = a · b + sum with one rounding, in place: written so, the JIT adds in the register of the sum and copies
+    /// nothing.
     /// </summary>
     static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
 

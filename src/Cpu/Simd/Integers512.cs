@@ -1,4 +1,5 @@
-// The integers of the AVX-512 rung: one register. Without the hardware each half is done by 256-bit code, with equal results.
+// The integers of the AVX-512 rung: one register. Without the hardware each half is done by 256-bit code, with equal
+// results.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -28,11 +29,12 @@ internal unsafe struct Integers512(Vector512<int> a) : IIntegers<Integers512>
     public static Integers512 BroadcastFour(short* source) => new(Vector512.Create(*(long*)source).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddProducts(ref Integers512 sums, Integers512 a, Integers512 b) => sums._a += Avx512BW.IsSupported
-        ? Avx512BW.MultiplyAddAdjacent(a._a.AsInt16(), b._a.AsInt16())
-        : Vector512.Create(
-            Integers256.MultiplyAddPairs(a._a.GetLower(), b._a.GetLower()),
-            Integers256.MultiplyAddPairs(a._a.GetUpper(), b._a.GetUpper()));
+    public static void AddProducts(ref Integers512 sums, Integers512 a, Integers512 b) =>
+        sums._a += Avx512BW.IsSupported
+            ? Avx512BW.MultiplyAddAdjacent(a._a.AsInt16(), b._a.AsInt16())
+            : Vector512.Create(
+                Integers256.MultiplyAddPairs(a._a.GetLower(), b._a.GetLower()),
+                Integers256.MultiplyAddPairs(a._a.GetUpper(), b._a.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePairs(Integers512 low, Integers512 high, float* destination) =>

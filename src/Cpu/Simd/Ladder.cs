@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace Engine.Cpu.Simd;
 
-/// <summary>A kernel with its arguments, written once for every rung; it crosses to worker threads as plain bytes.</summary>
+/// <summary>
+/// A kernel with its arguments, written once for every rung; it crosses to worker threads as plain bytes.
+/// </summary>
 internal interface IKernel
 {
     void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>;
@@ -32,7 +34,8 @@ internal static class Ladder
     public static Rung Best => Simd512.IsSupported ? Rung.Avx512 : Simd256.IsSupported ? Rung.Avx2 : Rung.Portable;
 
     /// <summary>
-    /// Runs a kernel on a rung. A rung that the machine lacks still runs, slowly, by the runtime's own code: the tests use that.
+    /// Runs a kernel on a rung. A rung that the machine lacks still runs, slowly, by the runtime's own code: the tests
+    /// use that.
     /// </summary>
     public static void Run<TKernel>(Rung rung, in TKernel kernel) where TKernel : unmanaged, IKernel
     {

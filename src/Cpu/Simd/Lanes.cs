@@ -1,4 +1,5 @@
-// What the rungs share: the count of lanes, the joining tree below eight lanes, rows that end inside a vector, widening.
+// What the rungs share: the count of lanes, the joining tree below eight lanes, rows that end inside a vector,
+// widening.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -54,7 +55,8 @@ internal static unsafe class Lanes
     /// <param name="source">At least <paramref name="count"/> floats.</param>
     /// <param name="count">1 .. 16.</param>
     /// <param name="fill">Value of the other lanes.</param>
-    public static TSimd LoadFirst<TSimd>(float* source, int count, float fill = 0f) where TSimd : unmanaged, ISimd<TSimd>
+    public static TSimd LoadFirst<TSimd>(float* source, int count, float fill = 0f)
+        where TSimd : unmanaged, ISimd<TSimd>
     {
         if (count == Count) return TSimd.Load(source);
         float* lanes = stackalloc float[Count];
@@ -66,7 +68,8 @@ internal static unsafe class Lanes
     /// <param name="value">The vector.</param>
     /// <param name="destination">Room for <paramref name="count"/> floats.</param>
     /// <param name="count">1 .. 16.</param>
-    public static void StoreFirst<TSimd>(TSimd value, float* destination, int count) where TSimd : unmanaged, ISimd<TSimd>
+    public static void StoreFirst<TSimd>(TSimd value, float* destination, int count)
+        where TSimd : unmanaged, ISimd<TSimd>
     {
         if (count == Count)
         {
@@ -85,8 +88,9 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> WidenBFloat16(Vector256<ushort> value) => (Widen(value) << 16).AsSingle();
 
-    // Sign, exponent and fraction go to where a float32 has them, which makes the exponent 112 too small; a multiplication puts
-    // that right, exactly, also for subnormal numbers. The sign, extended, leaves copies of itself that are masked away.
+    // Sign, exponent and fraction go to where a float32 has them, which makes the exponent 112 too small; a
+    // multiplication puts that right, exactly, also for subnormal numbers. The sign, extended, leaves copies of itself
+    // that are masked away.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> WidenFloat16(Vector128<ushort> value)
     {

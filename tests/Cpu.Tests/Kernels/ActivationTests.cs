@@ -25,8 +25,8 @@ public class ActivationTests
     [Fact]
     public void Relu_is_exact() => AssertUlps<Relu>(static x => Math.Max(x, 0), 0);
 
-    // x · σ(t): 4 ulp of σ, a product, and the rounding of t, one operation for each ulp of it: that is multiplied by |t|
-    // in σ's tail. Where it counts |t| is below 88.
+    // x · σ(t): 4 ulp of σ, a product, and the rounding of t, one operation for each ulp of it: that is multiplied by
+    // |t| in σ's tail. Where it counts |t| is below 88.
     [Fact]
     public void Silu_agrees_within_its_bound() => AssertBound<Silu>(Activation.Silu, static x => 5);
 
@@ -39,8 +39,9 @@ public class ActivationTests
     public void The_tanh_form_of_gelu_agrees_within_its_bound() => AssertBound<GeluTanh>(
         Activation.GeluTanh, static x => 5 + (5 * 1.5957691 * Math.Abs(x) * (1 + (0.044715 * x * x))));
 
-    // x/2 · (1 + erf) loses, where erf is nearly −1, what the formula loses everywhere: the error is measured against |x|, not
-    // against the result. erf: 3 ulp, at most 3 u for values below 1, and twice a rounding of its argument; sum and product.
+    // x/2 · (1 + erf) loses, where erf is nearly −1, what the formula loses everywhere: the error is measured against
+    // |x|, not against the result. erf: 3 ulp, at most 3 u for values below 1, and twice a rounding of its argument;
+    // sum and product.
     [Fact]
     public void Gelu_is_within_5_roundings_of_its_argument()
     {
@@ -48,7 +49,8 @@ public class ActivationTests
         {
             if (Math.Abs(x) > 1e30f) continue;
             double expected = ActivationReference.Invoke(Activation.Gelu, x);
-            Assert.InRange(Math.Abs(found - expected), 0, (5 * ErrorBound.UnitRoundoff * Math.Abs(x)) + ErrorBound.Underflow);
+            double bound = (5 * ErrorBound.UnitRoundoff * Math.Abs(x)) + ErrorBound.Underflow;
+            Assert.InRange(Math.Abs(found - expected), 0, bound);
         }
     }
 
@@ -70,7 +72,8 @@ public class ActivationTests
         {
             double expected = function(x);
             if (Math.Abs(expected) < smallest) Assert.InRange(Math.Abs(found), 0, smallest);
-            else if (!(ErrorBound.Ulps(expected, found) <= most)) Assert.Fail($"f({x:R}) is {found:R}, expected {expected:R}.");
+            else if (!(ErrorBound.Ulps(expected, found) <= most))
+                Assert.Fail($"f({x:R}) is {found:R}, expected {expected:R}.");
         }
     }
 
@@ -81,8 +84,10 @@ public class ActivationTests
             if (Math.Abs(x) > 1e12f) continue;                           // x³ is no longer a float
             double expected = ActivationReference.Invoke(activation, x);
 
-            // e^−|x| is 0 where it would be subnormal, so σ may be 2⁻¹²⁶ too small; and a subnormal result is rounded to 2⁻¹⁴⁹.
-            double bound = (2 * ulps(x) * ErrorBound.UnitRoundoff * Math.Abs(expected)) + (Math.Abs(x) * 1.18e-38) + 1.5e-45;
+            // e^−|x| is 0 where it would be subnormal, so σ may be 2⁻¹²⁶ too small; and a subnormal result is rounded
+            // to 2⁻¹⁴⁹.
+            double smallest = (Math.Abs(x) * 1.18e-38) + 1.5e-45;
+            double bound = (2 * ulps(x) * ErrorBound.UnitRoundoff * Math.Abs(expected)) + smallest;
             if (!(Math.Abs(expected - found) <= bound)) Assert.Fail($"f({x:R}) is {found:R}, expected {expected:R}.");
         }
     }
@@ -121,7 +126,8 @@ public class ActivationTests
         var y = new float[x.Length];
         fixed (float* source = x, destination = y)
         {
-            for (int i = 0; i < x.Length; i += Lanes.Count) TSimd.Store(TMap.Invoke(TSimd.Load(source + i)), destination + i);
+            for (int i = 0; i < x.Length; i += Lanes.Count)
+                TSimd.Store(TMap.Invoke(TSimd.Load(source + i)), destination + i);
         }
 
         return y;

@@ -58,9 +58,11 @@ public class EmbedTests
         using var backend = new CpuBackend(Ladder.Best, 1);
         using Weight table = backend.Pack([TestWeight.Create(DType.Float32, 3, 5, 1).Host]);
         backend.BeginFrame();
-        Tensor none = Tensor.None, ids = backend.Rent(new Shape(1, 2), DType.Int32), one = backend.Rent(new Shape(1, 1), DType.Int32);
-        Tensor positions = backend.Rent(new Shape(4, 5), DType.Float32), wide = backend.Rent(new Shape(4, 6), DType.Float32);
-        Tensor places = backend.Rent(new Shape(1, 2), DType.Int32);
+        Tensor none = Tensor.None;
+        Tensor ids = backend.Rent(new Shape(1, 2), DType.Int32), places = backend.Rent(new Shape(1, 2), DType.Int32);
+        Tensor one = backend.Rent(new Shape(1, 1), DType.Int32);
+        Tensor positions = backend.Rent(new Shape(4, 5), DType.Float32);
+        Tensor wide = backend.Rent(new Shape(4, 6), DType.Float32);
         backend.Write(ids, [0, 3]);
         var error = Assert.Throws<ArgumentException>(() => backend.Embed(ids, table, 1f, none, none));
         Assert.Contains("Id 3 of row 1 is not in the table, expected -1 to 2", error.Message, StringComparison.Ordinal);
@@ -69,19 +71,22 @@ public class EmbedTests
         backend.Write(ids, [0, 1]);
         backend.Write(places, [4, 0]);
         error = Assert.Throws<ArgumentException>(() => backend.Embed(ids, table, 1f, positions, places));
-        Assert.Contains("Position id 4 of row 0 is not in the table, expected 0 to 3", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Position id 4 of row 0 is not in the table, expected 0 to 3", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => backend.Embed(ids, table, 1f, wide, places));
         Assert.Throws<ArgumentException>(() => backend.Embed(ids, table, 1f, positions, one));
         Assert.Throws<ArgumentException>(() => backend.Embed(ids, table, 1f, positions, none));
         Assert.Throws<ArgumentException>(() => backend.Embed(positions, table, 1f, none, none));
     }
 
-    private static float[] Embed(TestWeight table, int[] ids, float scale, float[]? positions, int[]? positionIds, int threads)
+    private static float[] Embed(
+        TestWeight table, int[] ids, float scale, float[]? positions, int[]? positionIds, int threads)
     {
         using var backend = new CpuBackend(Ladder.Best, threads);
         using Weight packed = backend.Pack([table.Host]);
         backend.BeginFrame();
-        Tensor rows = backend.Rent(new Shape(1, ids.Length), DType.Int32), places = Tensor.None, encodings = Tensor.None;
+        Tensor rows = backend.Rent(new Shape(1, ids.Length), DType.Int32);
+        Tensor places = Tensor.None, encodings = Tensor.None;
         backend.Write(rows, ids);
         if (positions != null && positionIds != null)
         {

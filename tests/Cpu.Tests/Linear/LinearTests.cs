@@ -67,8 +67,9 @@ public class LinearTests
     {
         (int Rows, int Outputs, int Inputs)[] shapes =
         [
-            (1, 1, 1), (1, 17, 5), (1, 300, 64), (2, 100, 64), (3, 100, 65), (4, 33, 64), (5, 31, 13), (6, 16, 0), (7, 48, 64),
-            (8, 33, 64), (9, 17, 3), (10, 40, 7), (11, 33, 16), (12, 64, 64), (13, 33, 64), (26, 49, 515), (150, 33, 258),
+            (1, 1, 1), (1, 17, 5), (1, 300, 64), (2, 100, 64), (3, 100, 65), (4, 33, 64), (5, 31, 13), (6, 16, 0),
+            (7, 48, 64), (8, 33, 64), (9, 17, 3), (10, 40, 7), (11, 33, 16), (12, 64, 64), (13, 33, 64), (26, 49, 515),
+            (150, 33, 258),
         ];
         foreach ((int rows, int outputs, int inputs) in shapes)
         {
@@ -103,7 +104,9 @@ public class LinearTests
     [Theory, MemberData(nameof(AllTypes))]
     public void The_number_of_threads_does_not_show(DType type)
     {
-        foreach ((int rows, int outputs, int inputs) in new[] { (1, 3000, 300), (3, 1500, 300), (40, 700, 300), (300, 300, 100) })
+        (int Rows, int Outputs, int Inputs)[] shapes =
+            [(1, 3000, 300), (3, 1500, 300), (40, 700, 300), (300, 300, 100)];
+        foreach ((int rows, int outputs, int inputs) in shapes)
         {
             TestWeight weight = TestWeight.Create(type, outputs, inputs, seed: outputs);
             float[] x = Run.Floats(rows * inputs, seed: rows);
@@ -116,7 +119,8 @@ public class LinearTests
     [Fact]
     public void Random_shapes_agree_with_double_precision_on_every_rung()
     {
-        Gen.Select(Gen.Int[0, 40], Gen.Int[0, 70], Gen.Int[0, 90], Gen.Int[0, 2], Gen.Int[1, 3], Gen.Int[0, 1000]).Sample(
+        Gen<int> rungs = Gen.Int[0, 2], threadCounts = Gen.Int[1, 3], seeds = Gen.Int[0, 1000];
+        Gen.Select(Gen.Int[0, 40], Gen.Int[0, 70], Gen.Int[0, 90], rungs, threadCounts, seeds).Sample(
             (rows, outputs, inputs, rung, threads, seed) =>
             {
                 TestWeight weight = TestWeight.Create(DType.Float32, outputs, inputs, seed);
@@ -143,7 +147,8 @@ public class LinearTests
         float[] found = Run.Linear(Ladder.Best, 1, [], Rows, weight, bias, activation);
         for (int i = 0; i < found.Length; i++)
         {
-            // Inputs of 0 columns: the output is activation(bias). ActivationTests says how exact that is; every slope is below 1.2.
+            // Inputs of 0 columns: the output is activation(bias). ActivationTests says how exact that is; every slope
+            // is below 1.2.
             double expected = ActivationReference.Invoke(activation, bias[i % Outputs]);
             Assert.Equal(expected, found[i], 8 * ErrorBound.UnitRoundoff * 6);
         }
@@ -166,7 +171,8 @@ public class LinearTests
             using var backend = new CpuBackend(Ladder.Best, 1);
             using Weight packed = backend.Pack([weight.Host]);
             float[] wide = Run.Floats(Rows * 50, seed: 2);
-            float[] narrow = [.. Enumerable.Range(0, Rows).SelectMany(row => wide[((row * 50) + 7)..((row * 50) + 7 + Inputs)])];
+            float[] narrow =
+                [.. Enumerable.Range(0, Rows).SelectMany(row => wide.AsSpan((row * 50) + 7, Inputs).ToArray())];
             float[] expected = Run.Linear(backend, narrow, Rows, packed);
             backend.BeginFrame();
             Tensor x = backend.Rent(new Shape(Rows, 50), DType.Float32);
@@ -184,7 +190,9 @@ public class LinearTests
         const float Sentinel = 12345.678f;
         foreach (Rung rung in new[] { Rung.Portable, Rung.Avx2, Rung.Avx512 })
         {
-            foreach ((int rows, int outputs) in new[] { (1, 1), (1, 17), (2, 65), (3, 130), (5, 15), (12, 33), (13, 31), (70, 17) })
+            (int Rows, int Outputs)[] shapes =
+                [(1, 1), (1, 17), (2, 65), (3, 130), (5, 15), (12, 33), (13, 31), (70, 17)];
+            foreach ((int rows, int outputs) in shapes)
             {
                 const int Inputs = 20;
                 TestWeight weight = TestWeight.Create(type, outputs, Inputs, seed: 1);
@@ -250,14 +258,16 @@ public class LinearTests
         using Weight weight = backend.Pack([TestWeight.Create(DType.Float32, 5, 3, 1).Host]);
         backend.BeginFrame();
         Tensor narrow = backend.Rent(new Shape(2, 4), DType.Float32), x = backend.Rent(new Shape(2, 3), DType.Float32);
-        Tensor integers = backend.Rent(new Shape(2, 3), DType.Int32), bias = backend.Rent(new Shape(1, 4), DType.Float32);
-        var error = Assert.Throws<ArgumentException>(() => backend.Linear(narrow, new LinearWeights(weight, Tensor.None)));
+        Tensor integers = backend.Rent(new Shape(2, 3), DType.Int32);
+        Tensor bias = backend.Rent(new Shape(1, 4), DType.Float32);
+        var linear = new LinearWeights(weight, Tensor.None);
+        var error = Assert.Throws<ArgumentException>(() => backend.Linear(narrow, linear));
         Assert.Contains("4 columns, expected 3", error.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => backend.Linear(integers, new LinearWeights(weight, Tensor.None)));
+        Assert.Throws<ArgumentException>(() => backend.Linear(integers, linear));
         Assert.Throws<ArgumentException>(() => backend.Linear(x, new LinearWeights(weight, bias)));
-        Assert.Throws<ArgumentException>(() => backend.Linear(x, new LinearWeights(weight, Tensor.None), (Activation)99));
+        Assert.Throws<ArgumentException>(() => backend.Linear(x, linear, (Activation)99));
         weight.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+        Assert.Throws<ObjectDisposedException>(() => backend.Linear(x, linear));
     }
 
     // A chain of K fused multiply-adds and the addition of the bias (Higham 2002, 3.1).
@@ -275,7 +285,8 @@ public class LinearTests
             double error = Math.Abs(expected[i] - found[i]), bound = (gamma * size[i]) + ErrorBound.Underflow;
             if (!(error <= bound))
             {
-                Assert.Fail($"[{rows}, {weight.Inputs}] x [{weight.Outputs}]: output {i} is {found[i]}, expected {expected[i]}.");
+                Assert.Fail(
+                    $"[{rows}, {weight.Inputs}] x [{weight.Outputs}]: output {i} is {found[i]}, not {expected[i]}.");
             }
         }
     }
@@ -295,7 +306,8 @@ public class LinearTests
             for (int output = 0; output < weight.Outputs; output++)
             {
                 int sum = 0;
-                for (int k = 0; k < weight.Inputs; k++) sum += quantised[k] * (int)weight.Values[(output * weight.Inputs) + k];
+                for (int k = 0; k < weight.Inputs; k++)
+                    sum += quantised[k] * (int)weight.Values[(output * weight.Inputs) + k];
                 float scaled = isInt8
                     ? sum * (1f / scale) / weight.Scales[output]
                     : sum * (1f / (1000f * weight.Scales[output]));

@@ -21,8 +21,8 @@ public class PackTests
         const int Inputs = 21, Rows = 4;
         TestWeight[] parts =
         [
-            TestWeight.Create(type, 5, Inputs, 1), TestWeight.Create(type, 0, Inputs, 2), TestWeight.Create(type, 30, Inputs, 3),
-            TestWeight.Create(type, 1, Inputs, 4),
+            TestWeight.Create(type, 5, Inputs, 1), TestWeight.Create(type, 0, Inputs, 2),
+            TestWeight.Create(type, 30, Inputs, 3), TestWeight.Create(type, 1, Inputs, 4),
         ];
         float[] x = Run.Floats(Rows * Inputs, seed: 5);
         using var backend = new CpuBackend(Ladder.Best, 1);
@@ -73,7 +73,8 @@ public class PackTests
         int size = type.Bytes();
         var bytes = new byte[Rows * Columns * size];
         MemoryMarshal.AsBytes([bits])[..size].CopyTo(bytes.AsSpan(((Row * Columns) + Column) * size));
-        var tensor = new HostTensor("layer.weight", type, new Shape(Rows, Columns), new MemorySource("a.bin", bytes), 0);
+        var source = new MemorySource("a.bin", bytes);
+        var tensor = new HostTensor("layer.weight", type, new Shape(Rows, Columns), source, 0);
         using var backend = new CpuBackend(Ladder.Best, 1);
         long before = NativeBuffer.LiveBytes;
         var error = Assert.Throws<ModelFormatException>(() => backend.Pack([tensor]));
@@ -97,7 +98,8 @@ public class PackTests
     [InlineData(float.PositiveInfinity)]
     public void A_scale_that_is_no_positive_number_is_refused(float scale)
     {
-        var tensor = new HostTensor("w", DType.Int8, new Shape(2, 3), new MemorySource("a.bin", new byte[6]), 0, [1f, scale]);
+        var source = new MemorySource("a.bin", new byte[6]);
+        var tensor = new HostTensor("w", DType.Int8, new Shape(2, 3), source, 0, [1f, scale]);
         using var backend = new CpuBackend(Ladder.Best, 1);
         var error = Assert.Throws<ModelFormatException>(() => backend.Pack([tensor]));
         Assert.Contains("scale 1 of w", error.Message, StringComparison.Ordinal);
@@ -109,9 +111,23 @@ public class PackTests
         using var backend = new CpuBackend(Ladder.Best, 1);
         var source = new MemorySource("a.bin", new byte[12]);
         var shape = new Shape(2, 3);
-        Assert.Throws<ModelFormatException>(() => backend.Pack([new HostTensor("w", DType.Int8, shape, source, 0)]));
-        Assert.Throws<ModelFormatException>(() => backend.Pack([new HostTensor("w", DType.Int8, shape, source, 0, [1f])]));
-        Assert.Throws<ModelFormatException>(() => backend.Pack([new HostTensor("w", DType.Int16, shape, source, 0, [1f, 1f])]));
+        HostTensor[] wrong =
+        [
+            new("w", DType.Int8, shape, source, 0, [1f]), new("w", DType.Int8, shape, source, 0, [1f, 1f, 1f]),
+            new("w", DType.Int16, shape, source, 0, []), new("w", DType.Int16, shape, source, 0, [1f, 1f]),
+        ];
+        foreach (HostTensor tensor in wrong) Assert.Throws<ModelFormatException>(() => backend.Pack([tensor]));
+    }
+
+    [Fact]
+    public void Integers_without_scales_mean_themselves()
+    {
+        using var backend = new CpuBackend(Ladder.Best, 1);
+        var source = new MemorySource("a.bin", new byte[] { 3, 0 });
+        using Weight bytes = backend.Pack([new HostTensor("w", DType.Int8, new Shape(1, 1), source, 0)]);
+        using Weight words = backend.Pack([new HostTensor("w", DType.Int16, new Shape(1, 1), source, 0)]);
+        Assert.Equal([127f * 3 * (1f / 127f)], Run.Linear(backend, [1f], 1, bytes));
+        Assert.Equal([1000f * 3 * (1f / 1000f)], Run.Linear(backend, [1f], 1, words));
     }
 
     [Fact]

@@ -59,7 +59,8 @@ internal sealed class TestWeight
                 var bytes = new sbyte[count];
                 for (int i = 0; i < count; i++) values[i] = bytes[i] = (sbyte)random.Next(-128, 128);
                 float[] scales = [.. Enumerable.Range(0, outputs).Select(_ => 100 + (400 * random.NextSingle()))];
-                return new TestWeight { Host = Tensor(name, type, shape, bytes, scales), Values = values, Scales = scales };
+                HostTensor host = Tensor(name, type, shape, bytes, scales);
+                return new TestWeight { Host = host, Values = values, Scales = scales };
             default:
                 var words = new short[count];
                 for (int i = 0; i < count; i++) values[i] = words[i] = (short)random.Next(-1024, 1025);
@@ -99,7 +100,8 @@ internal static class Run
     }
 
     public static float[] Linear(
-        CpuBackend backend, float[] x, int rows, Weight weight, float[]? bias = null, Activation activation = Activation.None)
+        CpuBackend backend, float[] x, int rows, Weight weight, float[]? bias = null,
+        Activation activation = Activation.None)
     {
         backend.BeginFrame();
         Tensor input = backend.Rent(new Shape(rows, weight.Inputs), DType.Float32);
