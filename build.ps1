@@ -71,7 +71,7 @@ function Build {
     Count-Lines
 }
 
-# Closes with the line "N passed, N failed, N skipped", summed over all test projects.
+# Closes with the line "N passed, N failed", summed over all test projects.
 function Test-All($runnerArguments) {
     Build
     $counts = @{ succeeded = 0; failed = 0; skipped = 0 }
@@ -90,7 +90,8 @@ function Test-All($runnerArguments) {
         $line = 'build.ps1: the tests that ran passed, but a test project ended with an error (see above)'
         [Console]::Error.WriteLine($line)
     }
-    Say "$($counts.succeeded) passed, $($counts.failed) failed, $($counts.skipped) skipped"
+    Say "$($counts.skipped) skipped"
+    Say "$($counts.succeeded) passed, $($counts.failed) failed"
     exit $status
 }
 

@@ -49,7 +49,7 @@ build() {
     count_lines
 }
 
-# Closes with the line "N passed, N failed, N skipped", summed over all test projects.
+# Closes with the line "N passed, N failed", summed over all test projects.
 run_tests() {
     build
     local log status=0
@@ -65,7 +65,8 @@ run_tests() {
     elif ((status != 0 && failed == 0)); then
         echo "build.sh: the tests that ran passed, but a test project ended with an error (see above)" >&2
     fi
-    echo "$passed passed, $failed failed, $skipped skipped"
+    echo "$skipped skipped"
+    echo "$passed passed, $failed failed"
     return "$status"
 }
 
