@@ -34,11 +34,12 @@ function Need-Sdk {
         Fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $later."
     }
     $ErrorActionPreference = 'Continue'   # Windows PowerShell makes an error of a native program's standard error
-    & dotnet --version 2>&1 | Out-Null
+    $said = (& dotnet --version 2>&1 | ForEach-Object { "$_" }) -join [Environment]::NewLine
     if ($LASTEXITCODE -ne 0) {
         $found = (& dotnet --list-sdks | ForEach-Object { $_.Split(' ')[0] }) -join ' '
         if (-not $found) { $found = 'none' }
-        Fail "the .NET SDK is too old or too new: wanted $later, found $found."
+        $text = "there is no .NET SDK that fits: wanted $later, found $found. 'dotnet --version' says:"
+        Fail ($text + [Environment]::NewLine + $said)
     }
 }
 

@@ -25,13 +25,14 @@ fail() {
 }
 
 need_sdk() {
-    local wanted later
+    local wanted later said
     wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' global.json)
     later="$wanted or a later ${wanted%.*} (https://dot.net/download)"
     command -v dotnet >/dev/null || fail "the .NET SDK is missing: 'dotnet' is not on the PATH. Wanted: SDK $later."
-    dotnet --version >/dev/null 2>&1 ||
-        fail "the .NET SDK is too old or too new: wanted $later, found $(
-            dotnet --list-sdks | cut -d' ' -f1 | paste -sd ' ' | grep . || echo none)."
+    said=$(dotnet --version 2>&1) ||
+        fail "there is no .NET SDK that fits: wanted $later, found $(
+            dotnet --list-sdks | cut -d' ' -f1 | paste -sd ' ' | grep . || echo none). 'dotnet --version' says:
+$said"
 }
 
 count_lines() {

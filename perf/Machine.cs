@@ -9,7 +9,7 @@ namespace Engine.Perf;
 internal sealed class Machine
 {
     // From a set that lies in the first-level cache of every processor to one that lies in no cache.
-    private static readonly long[] WorkingSets = [16 << 10, 256 << 10, 4 << 20, 256 << 20];
+    private static readonly long[] WorkingSets = [16 << 10, 256 << 10, 4 << 20, 16 << 20, 256 << 20];
 
     private readonly Dictionary<(string What, int Threads), double> _measured = [];
 

@@ -4,6 +4,7 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
 using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Order;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
@@ -18,8 +19,8 @@ internal sealed class PerfConfig : ManualConfig
         AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)
             .WithIterationTime(TimeInterval.FromMilliseconds(50))
-            .WithWarmupCount(4)
-            .WithIterationCount(6)
+            .WithWarmupCount(3)
+            .WithIterationCount(5)
             .WithUnrollFactor(1));
         AddLogger(new BriefLogger());
         AddExporter(MarkdownExporter.GitHub);
@@ -30,6 +31,7 @@ internal sealed class PerfConfig : ManualConfig
         AddColumn(new RateColumn(), new ShareColumn(), new TokensColumn());
         HideColumns("Gen0", "Gen1", "Gen2");
         WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
+        WithOrderer(new DefaultOrderer(SummaryOrderPolicy.Declared, MethodOrderPolicy.Declared));
         WithOptions(ConfigOptions.DisableLogFile);
         WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40));
     }

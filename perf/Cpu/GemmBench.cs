@@ -24,7 +24,7 @@ public class GemmBench : CpuBench
     // Rows that are compared with the reference, which takes a millisecond for a million products.
     private const int CheckedRows = 2;
 
-    private readonly Dictionary<DType, LinearWeights> _weights = [];
+    private LinearWeights _weights;
     private Tensor _x;
 
     public static IEnumerable<GemmWork> Shapes =>
@@ -47,53 +47,60 @@ public class GemmBench : CpuBench
         _ => DType.Float32,
     };
 
-    [GlobalSetup]
-    public void Setup()
-    {
-        Open(Shape.Threads);
-        float[] x = RandomTensors.Values(Shape.Rows * Shape.Inputs, seed: 1);
-        _x = RandomTensors.Place(Backend, new Shape(Shape.Rows, Shape.Inputs), x);
-        int rows = Math.Min(Shape.Rows, CheckedRows);
-        foreach (DType type in new[] { DType.Float32, DType.Float16, DType.BFloat16, DType.Int8 })
-        {
-            HostTensor weight = RandomTensors.Weight(type, new Shape(Shape.Outputs, Shape.Inputs), seed: 2);
-            _weights[type] = new LinearWeights(Backend.Pack([weight]), Tensor.None);
+    [GlobalSetup(Target = nameof(F32))]
+    public void SetupF32() => Setup(DType.Float32);
 
-            // |x| and |w| are at most 1, so the magnitudes sum to at most the number of inputs; 4 more roundings scale.
-            double tolerance = ErrorBound.Gamma(Shape.Inputs + 4) * Shape.Inputs;
-            Check.Agrees($"Linear {type} {Shape}", Backend, backend =>
-            {
-                Tensor few = backend.Rent(new Shape(rows, Shape.Inputs), DType.Float32);
-                backend.Write(few, x.AsSpan(0, rows * Shape.Inputs));
-                using Weight packed = backend.Pack([weight]);
-                return backend.Linear(few, new LinearWeights(packed, Tensor.None));
-            }, tolerance);
-        }
-    }
+    [GlobalSetup(Target = nameof(F16))]
+    public void SetupF16() => Setup(DType.Float16);
+
+    [GlobalSetup(Target = nameof(BF16))]
+    public void SetupBF16() => Setup(DType.BFloat16);
+
+    [GlobalSetup(Target = nameof(I8))]
+    public void SetupI8() => Setup(DType.Int8);
 
     public override void Cleanup()
     {
-        foreach (LinearWeights weights in _weights.Values) weights.Weight.Dispose();
-        _weights.Clear();
+        _weights.Weight.Dispose();
         base.Cleanup();
     }
 
     [Benchmark(Baseline = true)]
-    public void F32() => Run(DType.Float32);
+    public void F32() => Run();
 
     [Benchmark]
-    public void F16() => Run(DType.Float16);
+    public void F16() => Run();
 
     [Benchmark]
-    public void BF16() => Run(DType.BFloat16);
+    public void BF16() => Run();
 
     [Benchmark]
-    public void I8() => Run(DType.Int8);
+    public void I8() => Run();
 
-    private void Run(DType type)
+    private void Setup(DType type)
+    {
+        Open(Shape.Threads);
+        float[] x = RandomTensors.Values(Shape.Rows * Shape.Inputs, seed: 1);
+        _x = RandomTensors.Place(Backend, new Shape(Shape.Rows, Shape.Inputs), x);
+        HostTensor weight = RandomTensors.Weight(type, new Shape(Shape.Outputs, Shape.Inputs), seed: 2);
+        _weights = new LinearWeights(Backend.Pack([weight]), Tensor.None);
+
+        // |x| and |w| are at most 1, so the magnitudes sum to at most the number of inputs; 4 more roundings scale.
+        int rows = Math.Min(Shape.Rows, CheckedRows);
+        double tolerance = ErrorBound.Gamma(Shape.Inputs + 4) * Shape.Inputs;
+        Check.Agrees($"Linear {type} {Shape}", Backend, backend =>
+        {
+            Tensor few = backend.Rent(new Shape(rows, Shape.Inputs), DType.Float32);
+            backend.Write(few, x.AsSpan(0, rows * Shape.Inputs));
+            using Weight packed = backend.Pack([weight]);
+            return backend.Linear(few, new LinearWeights(packed, Tensor.None));
+        }, tolerance);
+    }
+
+    private void Run()
     {
         Backend.BeginFrame();
-        Backend.Linear(_x, _weights[type]);
+        Backend.Linear(_x, _weights);
         Backend.EndFrame();
     }
 }

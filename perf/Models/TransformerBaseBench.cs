@@ -40,7 +40,7 @@ public sealed record TranslationWork(int Sentences, int Beam, DType Weights) : I
 
     public bool IsInteger(string variant) => !Weights.IsFloat();
 
-    public override string ToString() => $"{Sentences} sentences, beam {Beam}, {Weights.Word()}";
+    public override string ToString() => $"{Sentences} x {Length} tokens, beam {Beam}, {Weights.Word()}";
 }
 
 [SuppressMessage("Design", "CA1001", Justification = "BenchmarkDotNet calls Cleanup.")]
