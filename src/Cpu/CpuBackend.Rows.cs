@@ -41,9 +41,10 @@ public sealed unsafe partial class CpuBackend
     {
         RowChecks.Pair(x, nameof(x), residual, nameof(residual));
         RowChecks.Norm(weights, x.Columns);
-        sum = Rent(x.Shape, DType.Float32);
+        Tensor added = Rent(x.Shape, DType.Float32);   // sum is set last: a caller may pass one variable as x and as sum
         Tensor y = Rent(x.Shape, DType.Float32);
-        RunAddNorm(x, residual, weights, sum, y);
+        RunAddNorm(x, residual, weights, added, y);
+        sum = added;
         return y;
     }
 
