@@ -11,6 +11,9 @@ internal sealed class Machine
     // From a set that lies in the first-level cache of every processor to one that lies in no cache.
     private static readonly long[] WorkingSets = [16 << 10, 256 << 10, 4 << 20, 16 << 20, 256 << 20];
 
+    // A slice is 1 to 20 ms: so many find a quiet moment on a machine that others use too.
+    private const int Slices = 100;
+
     private readonly Dictionary<(string What, int Threads), double> _measured = [];
 
     public static Machine This { get; } = new();
@@ -19,7 +22,7 @@ internal sealed class Machine
     public double FloatPeak(int threads) => FloatPeak(Ladder.Best, threads);
 
     /// <summary>Multiply-adds of small integers a second, times two, by the best that .NET offers here.</summary>
-    public double IntegerPeak(int threads) => Measured("integer", threads, static () => Peaks.Integer());
+    public double IntegerPeak(int threads) => Measured("integer", threads, Peaks.Integer);
 
     /// <summary>Bytes a second that can be read from the nearest level that holds so many bytes.</summary>
     /// <param name="bytes">Bytes that all threads read together.</param>
@@ -54,9 +57,9 @@ internal sealed class Machine
 
     private double FloatPeak(Rung rung, int threads) => Measured($"float {rung}", threads, rung switch
     {
-        Rung.Avx512 => static () => Peaks.Float<Peaks.Fma512>(),
-        Rung.Avx2 => static () => Peaks.Float<Peaks.Fma256>(),
-        _ => static () => Peaks.Float<Peaks.Fma128>(),
+        Rung.Avx512 => Peaks.Float512,
+        Rung.Avx2 => Peaks.Float256,
+        _ => Peaks.Float128,
     });
 
     // The best of many short slices: what the machine can do, not what it did while somebody else used it.
@@ -67,7 +70,7 @@ internal sealed class Machine
         using var barrier = new Barrier(threads, _ => best = Math.Max(best, rates.Sum()));
         void Work(int thread)
         {
-            for (int i = 0; i < 24; i++)
+            for (int i = 0; i < Slices; i++)
             {
                 barrier.SignalAndWait();
                 rates[thread] = slice();

@@ -12,96 +12,112 @@ internal static unsafe class Peaks
     // A multiply-add takes 4 or 5 cycles on 2 ports: 12 chains keep both ports busy and still fit in 16 registers.
     private const int Chains = 12;
 
+    private const int Rounds = 400_000;
+
     [ThreadStatic]
     private static float[]? _buffer;
 
     private static volatile float _sink;
 
-    /// <summary>One register of floats.</summary>
-    public interface IFma<TSelf> where TSelf : struct, IFma<TSelf>
-    {
-        static abstract int Lanes { get; }
+    /// <summary>Floating-point operations a second with registers of 4 floats; a multiply-add is two.</summary>
+    public static double Float128() => Rate(2.0 * Chains * 4, &Float128Loop);
 
-        static abstract TSelf Broadcast(float value);
+    /// <summary>The same with registers of 8.</summary>
+    public static double Float256() => Rate(2.0 * Chains * 8, &Float256Loop);
 
-        static abstract TSelf Fma(TSelf a, TSelf b, TSelf c);
-
-        static abstract float First(TSelf value);
-    }
-
-    public readonly record struct Fma128(Vector128<float> Value) : IFma<Fma128>
-    {
-        public static int Lanes => 4;
-
-        public static Fma128 Broadcast(float value) => new(Vector128.Create(value));
-
-        public static Fma128 Fma(Fma128 a, Fma128 b, Fma128 c) =>
-            new(Vector128.FusedMultiplyAdd(a.Value, b.Value, c.Value));
-
-        public static float First(Fma128 value) => value.Value.ToScalar();
-    }
-
-    public readonly record struct Fma256(Vector256<float> Value) : IFma<Fma256>
-    {
-        public static int Lanes => 8;
-
-        public static Fma256 Broadcast(float value) => new(Vector256.Create(value));
-
-        public static Fma256 Fma(Fma256 a, Fma256 b, Fma256 c) =>
-            new(Vector256.FusedMultiplyAdd(a.Value, b.Value, c.Value));
-
-        public static float First(Fma256 value) => value.Value.ToScalar();
-    }
-
-    public readonly record struct Fma512(Vector512<float> Value) : IFma<Fma512>
-    {
-        public static int Lanes => 16;
-
-        public static Fma512 Broadcast(float value) => new(Vector512.Create(value));
-
-        public static Fma512 Fma(Fma512 a, Fma512 b, Fma512 c) =>
-            new(Vector512.FusedMultiplyAdd(a.Value, b.Value, c.Value));
-
-        public static float First(Fma512 value) => value.Value.ToScalar();
-    }
-
-    /// <summary>Floating-point operations a second; a multiply-add is two.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static double Float<T>() where T : struct, IFma<T>
-    {
-        const int Rounds = 400_000;
-        long start = Stopwatch.GetTimestamp();
-        T scale = T.Broadcast(0.5f), offset = T.Broadcast(1f);   // x = x/2 + 1 stays near 2: no slow numbers
-        T a = offset, b = offset, c = offset, d = offset, e = offset, f = offset;
-        T g = offset, h = offset, i = offset, j = offset, k = offset, l = offset;
-        for (int round = 0; round < Rounds; round++)
-        {
-            a = T.Fma(a, scale, offset);
-            b = T.Fma(b, scale, offset);
-            c = T.Fma(c, scale, offset);
-            d = T.Fma(d, scale, offset);
-            e = T.Fma(e, scale, offset);
-            f = T.Fma(f, scale, offset);
-            g = T.Fma(g, scale, offset);
-            h = T.Fma(h, scale, offset);
-            i = T.Fma(i, scale, offset);
-            j = T.Fma(j, scale, offset);
-            k = T.Fma(k, scale, offset);
-            l = T.Fma(l, scale, offset);
-        }
-
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        _sink = T.First(a) + T.First(b) + T.First(c) + T.First(d) + T.First(e) + T.First(f) +
-            T.First(g) + T.First(h) + T.First(i) + T.First(j) + T.First(k) + T.First(l);
-        return 2.0 * Chains * T.Lanes * Rounds / seconds;
-    }
+    /// <summary>The same with registers of 16.</summary>
+    public static double Float512() => Rate(2.0 * Chains * 16, &Float512Loop);
 
     /// <summary>Integer operations a second, a multiply-add being two; 0 where .NET has no such instruction.</summary>
     public static double Integer() =>
-        AvxVnni.IsSupported ? Bytes() : Avx512BW.IsSupported ? Shorts512() : Avx2.IsSupported ? Shorts256() : 0;
+        AvxVnni.IsSupported ? Rate(2.0 * Chains * 32, &BytesLoop)
+        : Avx512BW.IsSupported ? Rate(2.0 * 6 * 32, &Shorts512Loop)
+        : Avx2.IsSupported ? Rate(2.0 * Chains * 16, &Shorts256Loop) : 0;
+
+    // The clock is read outside of the loop's method: a call after the loop would make the compiler keep the sums in memory.
+    private static double Rate(double operations, delegate*<float> loop)
+    {
+        long start = Stopwatch.GetTimestamp();
+        _sink = loop();
+        return operations * Rounds / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Float128Loop()
+    {
+        Vector128<float> scale = Vector128.Create(0.5f), offset = Vector128.Create(1f);   // x = x/2 + 1 stays near 2: no slow numbers
+        Vector128<float> a = offset, b = offset, c = offset, d = offset, e = offset, f = offset;
+        Vector128<float> g = offset, h = offset, i = offset, j = offset, k = offset, l = offset;
+        for (int round = 0; round < Rounds; round++)
+        {
+            a = Vector128.FusedMultiplyAdd(a, scale, offset);
+            b = Vector128.FusedMultiplyAdd(b, scale, offset);
+            c = Vector128.FusedMultiplyAdd(c, scale, offset);
+            d = Vector128.FusedMultiplyAdd(d, scale, offset);
+            e = Vector128.FusedMultiplyAdd(e, scale, offset);
+            f = Vector128.FusedMultiplyAdd(f, scale, offset);
+            g = Vector128.FusedMultiplyAdd(g, scale, offset);
+            h = Vector128.FusedMultiplyAdd(h, scale, offset);
+            i = Vector128.FusedMultiplyAdd(i, scale, offset);
+            j = Vector128.FusedMultiplyAdd(j, scale, offset);
+            k = Vector128.FusedMultiplyAdd(k, scale, offset);
+            l = Vector128.FusedMultiplyAdd(l, scale, offset);
+        }
+
+        return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Float256Loop()
+    {
+        Vector256<float> scale = Vector256.Create(0.5f), offset = Vector256.Create(1f);   // x = x/2 + 1 stays near 2: no slow numbers
+        Vector256<float> a = offset, b = offset, c = offset, d = offset, e = offset, f = offset;
+        Vector256<float> g = offset, h = offset, i = offset, j = offset, k = offset, l = offset;
+        for (int round = 0; round < Rounds; round++)
+        {
+            a = Vector256.FusedMultiplyAdd(a, scale, offset);
+            b = Vector256.FusedMultiplyAdd(b, scale, offset);
+            c = Vector256.FusedMultiplyAdd(c, scale, offset);
+            d = Vector256.FusedMultiplyAdd(d, scale, offset);
+            e = Vector256.FusedMultiplyAdd(e, scale, offset);
+            f = Vector256.FusedMultiplyAdd(f, scale, offset);
+            g = Vector256.FusedMultiplyAdd(g, scale, offset);
+            h = Vector256.FusedMultiplyAdd(h, scale, offset);
+            i = Vector256.FusedMultiplyAdd(i, scale, offset);
+            j = Vector256.FusedMultiplyAdd(j, scale, offset);
+            k = Vector256.FusedMultiplyAdd(k, scale, offset);
+            l = Vector256.FusedMultiplyAdd(l, scale, offset);
+        }
+
+        return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Float512Loop()
+    {
+        Vector512<float> scale = Vector512.Create(0.5f), offset = Vector512.Create(1f);   // x = x/2 + 1 stays near 2: no slow numbers
+        Vector512<float> a = offset, b = offset, c = offset, d = offset, e = offset, f = offset;
+        Vector512<float> g = offset, h = offset, i = offset, j = offset, k = offset, l = offset;
+        for (int round = 0; round < Rounds; round++)
+        {
+            a = Vector512.FusedMultiplyAdd(a, scale, offset);
+            b = Vector512.FusedMultiplyAdd(b, scale, offset);
+            c = Vector512.FusedMultiplyAdd(c, scale, offset);
+            d = Vector512.FusedMultiplyAdd(d, scale, offset);
+            e = Vector512.FusedMultiplyAdd(e, scale, offset);
+            f = Vector512.FusedMultiplyAdd(f, scale, offset);
+            g = Vector512.FusedMultiplyAdd(g, scale, offset);
+            h = Vector512.FusedMultiplyAdd(h, scale, offset);
+            i = Vector512.FusedMultiplyAdd(i, scale, offset);
+            j = Vector512.FusedMultiplyAdd(j, scale, offset);
+            k = Vector512.FusedMultiplyAdd(k, scale, offset);
+            l = Vector512.FusedMultiplyAdd(l, scale, offset);
+        }
+
+        return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
+    }
 
     /// <summary>Bytes a second read from a buffer of so many floats, which was read before.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Read(long floats)
     {
         if (_buffer?.LongLength != floats)
@@ -113,31 +129,34 @@ internal static unsafe class Peaks
         long passes = Math.Max(1, (16 << 20) / (floats * sizeof(float)));
         fixed (float* first = _buffer)
         {
-            Vector256<float> a = default, b = default, c = default, d = default;
             long start = Stopwatch.GetTimestamp();
-            for (long pass = 0; pass < passes; pass++)
-            {
-                for (float* p = first, end = first + floats; p < end; p += 64)
-                {
-                    a += Vector256.Load(p) + Vector256.Load(p + 8);
-                    b += Vector256.Load(p + 16) + Vector256.Load(p + 24);
-                    c += Vector256.Load(p + 32) + Vector256.Load(p + 40);
-                    d += Vector256.Load(p + 48) + Vector256.Load(p + 56);
-                }
-            }
-
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            _sink = Vector256.Sum(a + b + c + d);
-            return (double)passes * floats * sizeof(float) / seconds;
+            _sink = ReadLoop(first, floats, passes);
+            return (double)passes * floats * sizeof(float) / Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float ReadLoop(float* first, long floats, long passes)
+    {
+        Vector256<float> a = default, b = default, c = default, d = default;
+        for (long pass = 0; pass < passes; pass++)
+        {
+            for (float* p = first, end = first + floats; p < end; p += 64)
+            {
+                a += Vector256.Load(p) + Vector256.Load(p + 8);
+                b += Vector256.Load(p + 16) + Vector256.Load(p + 24);
+                c += Vector256.Load(p + 32) + Vector256.Load(p + 40);
+                d += Vector256.Load(p + 48) + Vector256.Load(p + 56);
+            }
+        }
+
+        return Vector256.Sum(a + b + c + d);
     }
 
     // Thirty-two products of bytes an instruction.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Bytes()
+    private static float BytesLoop()
     {
-        const int Rounds = 400_000;
-        long start = Stopwatch.GetTimestamp();
         Vector256<byte> x = Vector256.Create((byte)1);
         Vector256<sbyte> w = Vector256.Create((sbyte)1);
         Vector256<int> a = default, b = default, c = default, d = default, e = default, f = default;
@@ -158,18 +177,14 @@ internal static unsafe class Peaks
             l = AvxVnni.MultiplyWideningAndAdd(l, x, w);
         }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        _sink = (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
-        return 2.0 * Chains * 32 * Rounds / seconds;
+        return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
     }
 
     // Thirty-two products of 16-bit numbers an instruction, and one more to add them. The products would be the same in
     // every round, so one factor is the sum itself: the compiler cannot move them out of the loop.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Shorts512()
+    private static float Shorts512Loop()
     {
-        const int Rounds = 400_000;
-        long start = Stopwatch.GetTimestamp();
         Vector512<short> w = Vector512.Create((short)1);
         Vector512<int> a = default, b = default, c = default, d = default, e = default, f = default;
         for (int round = 0; round < Rounds; round++)
@@ -182,16 +197,12 @@ internal static unsafe class Peaks
             f = Avx512F.Add(f, Avx512BW.MultiplyAddAdjacent(f.AsInt16(), w));
         }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        _sink = (a + b + c + d + e + f).ToScalar();
-        return 2.0 * 6 * 32 * Rounds / seconds;
+        return (a + b + c + d + e + f).ToScalar();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Shorts256()
+    private static float Shorts256Loop()
     {
-        const int Rounds = 400_000;
-        long start = Stopwatch.GetTimestamp();
         Vector256<short> w = Vector256.Create((short)1);
         Vector256<int> a = default, b = default, c = default, d = default, e = default, f = default;
         Vector256<int> g = default, h = default, i = default, j = default, k = default, l = default;
@@ -211,8 +222,6 @@ internal static unsafe class Peaks
             l = Avx2.Add(l, Avx2.MultiplyAddAdjacent(l.AsInt16(), w));
         }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        _sink = (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
-        return 2.0 * Chains * 16 * Rounds / seconds;
+        return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
     }
 }

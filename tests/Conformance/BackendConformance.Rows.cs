@@ -62,6 +62,10 @@ public abstract partial class BackendConformance
                     AssertSameBits($"{what}, sum", sum, Floats(b, found));
                     AssertSameBits($"{what}, x as it was", x, Floats(b, left));
                     AssertSameBits($"{what}, residual as it was", residual, Floats(b, right));
+                    Tensor both = left;
+                    AssertSameBits($"{what}, y where x becomes the sum", y,
+                        Floats(b, b.AddNorm(both, right, weights, out both)));
+                    AssertSameBits($"{what}, sum where x was", sum, Floats(b, both));
                     return true;
                 });
             }
