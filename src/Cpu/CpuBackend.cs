@@ -19,6 +19,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     private readonly Arena _arena = new();
     private readonly Dictionary<nint, long> _allocations = [];
     private readonly Rung _rung;
+    private readonly bool _usesMachineCode;
     private bool _frameOpen;
     private bool _disposed;
 
@@ -28,13 +29,15 @@ public sealed unsafe partial class CpuBackend : IBackend
     {
         options ??= new BackendOptions();
         _rung = CpuOptions.Rung(options.InstructionSet);
+        _usesMachineCode = options.MachineCode && _rung == Rung.Avx512;
         _pool = new WorkerPool(CpuOptions.Threads(options.Threads));
     }
 
     /// <summary>A backend on a rung that the machine may lack: for tests, which then run the runtime's own code for it.</summary>
-    internal CpuBackend(Rung rung, int threads)
+    internal CpuBackend(Rung rung, int threads, bool machineCode = true)
     {
         _rung = rung;
+        _usesMachineCode = machineCode && rung == Rung.Avx512;
         _pool = new WorkerPool(threads);
     }
 
