@@ -3,8 +3,10 @@ using System.Runtime.CompilerServices;
 using Engine.Cpu;
 using Engine.Decoding;
 using Engine.Formats;
+using Engine.Layers;
 using Engine.Models;
 using Engine.Reference;
+using Engine.Tensors;
 using Xunit;
 
 namespace Engine.Tests.Decoding;
@@ -73,6 +75,27 @@ public sealed class TranslatorTests : IDisposable
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless.WaitAsync(TimeSpan.FromSeconds(30), Cancellation));
         Assert.Equal(other, Text(_translator.Translate(Requests(2)[1])));
+    }
+
+    [Fact]
+    public async Task A_sentence_that_is_cancelled_mid_way_changes_no_other()
+    {
+        DecodingOptions Of(int length) => new() { BeamSize = 2, MinDecodingLength = length, MaxDecodingLength = length };
+        TranslationRequest[] longs = [.. Requests(6).Skip(2).Select(request => request with { Options = Of(400) })];
+        string[] alone = [.. longs.Select(request => Text(_translator.Translate(request)))];
+        using CancellationTokenSource first = new(), second = new();
+        Task[] endless =
+        [
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, first.Token),
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, second.Token),
+        ];
+        Task<TranslationResult>[] others = [.. longs.Select(request => _translator.TranslateAsync(request, Cancellation))];
+        await _translator.TranslateAsync(Requests(1)[0] with { Options = Of(5) }, Cancellation);   // the others are under way
+        await first.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[0]);
+        await second.CancelAsync();
+        Assert.Equal(alone, (await Task.WhenAll(others)).Select(Text));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[1]);
     }
 
     [Fact]
@@ -200,6 +223,9 @@ public sealed class TranslatorTests : IDisposable
         Assert.Equal(64, translator.Translate(Long(64)).Hypotheses[0].Tokens.Count);       // ends where the table ends
         var error = Assert.Throws<SequenceTooLongException>(() => translator.Translate(Long(65)));
         Assert.Equal((65, 64), (error.Length, error.Limit));
+        using var table = new PositionTable(_backend, _backend.Allocate(new Shape(4, 8), DType.Float32));
+        Assert.Equal(4, table.Rows(4).Rows);
+        Assert.Throws<SequenceTooLongException>(() => table.Rows(5));
     }
 
     [Fact]
