@@ -50,6 +50,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         CheckShape(shape);
         long bytes = shape.Count * type.Bytes();
         void* memory = NativeBuffer.Allocate(bytes, zeroed: true);
@@ -60,6 +61,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc />
     public void Free(in Tensor tensor)
     {
+        if (_disposed) return;
         if (!_allocations.Remove(tensor.Handle, out long bytes))
             throw new ArgumentException("The tensor was not allocated by this backend, or is freed already.", nameof(tensor));
         NativeBuffer.Free((void*)tensor.Handle, bytes);
