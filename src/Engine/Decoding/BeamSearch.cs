@@ -65,7 +65,7 @@ internal sealed class BeamSearch : Search
 
     public override void Gather(LogitEdits edits, int firstRow)
     {
-        for (int row = 0; row < _rows; row++) edits.Gather(firstRow + row, _rules, _trails[row].Tokens, _minLength);
+        for (int row = 0; row < Rows; row++) edits.Gather(firstRow + row, _rules, _trails[row].Tokens, _minLength);
     }
 
     public override void Advance(in StepOutput output, RowMoves moves)

@@ -161,6 +161,27 @@ public sealed class TranslatorTests : IDisposable
         Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTemperature = 0 } })));
     }
 
+    // A search that has ended has no rows: what its rules forbid must not fall on the rows of those that go on.
+    [Theory, InlineData(4, false), InlineData(1, false), InlineData(1, true)]
+    public void Alternatives_and_samples_that_end_early_leave_the_others_alone(int beams, bool samples)
+    {
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(TestData.Find("ct2/aren-transliteration"), new TranslatorOptions(backend));
+        DecodingOptions several = new()
+        {
+            BeamSize = beams, NumHypotheses = 8, ReturnAlternatives = !samples, SamplingTopK = samples ? 0 : 1,
+            RepetitionPenalty = 1.5f, NoRepeatNgramSize = 2, DisableUnknown = true,
+        };
+        string[] words = ["محمد", "حأنوفةن", "غهزش", "نوح", "ابراهيم", "ك"];
+        TranslationRequest[] requests = [.. words.SelectMany(word => new[]
+        {
+            new TranslationRequest(Letters(word)) { Options = several },
+            new TranslationRequest(Letters(word)) { Options = new DecodingOptions { BeamSize = 3, NumHypotheses = 3 } },
+        })];
+        string[] alone = [.. requests.Select(request => Text(translator.Translate(request)))];
+        Assert.Equal(alone, translator.TranslateBatch(requests, Cancellation).Select(Text));
+    }
+
     [Fact]
     public void A_beam_as_wide_as_the_vocabulary_finds_at_least_what_greedy_finds()
     {
@@ -220,6 +241,8 @@ public sealed class TranslatorTests : IDisposable
             yield return request;
         }
     }
+
+    private static string[] Letters(string word) => [.. word.Select(static letter => letter.ToString())];
 
     private static string Text(TranslationResult result) =>
         string.Join(" | ", result.Hypotheses.Select(static h => $"{string.Join(' ', h.Tokens)} {h.Score:R}"));
