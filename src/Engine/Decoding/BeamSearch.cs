@@ -54,7 +54,7 @@ internal sealed class BeamSearch : Search
 
     // One more where the favoured token of a biased prefix may displace one.
     public override int Candidates => (_rules.Samples
-        ? Math.Max(2 * _beams, _rules.Options.SamplingTopK == 0 ? 256 : _rules.Options.SamplingTopK)
+        ? Math.Max(2 * _beams, _rules.Options.SamplingTopK == 0 ? _rules.Vocabulary : _rules.Options.SamplingTopK)
         : 2 * _beams) + (_isBiased ? 1 : 0);
 
     public override bool WantsNamed => _isBiased && _trails[0].Length < _prefix.Length;

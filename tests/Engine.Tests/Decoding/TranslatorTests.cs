@@ -86,6 +86,7 @@ public sealed class TranslatorTests : IDisposable
             (new() { MinDecodingLength = 300 }, "min_decoding_length"), (new() { SamplingTopP = 0 }, "sampling_topp"),
             (new() { SamplingTopK = 51 }, "sampling_topk"), (new() { SamplingTemperature = -1 }, "sampling_temperature"),
             (new() { EndTokens = ["nowhere"] }, "end_token"), (new() { SuppressSequences = [["t3", "nowhere"]] }, "suppress_sequences"),
+            (new() { Patience = 0.2f, NumHypotheses = 3, ReturnAlternatives = true }, "patience"),
             (new() { MaxInputLength = -1 }, "max_input_length"), (new() { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size"),
         ];
         foreach ((DecodingOptions options, string name) in wrong)
@@ -137,6 +138,14 @@ public sealed class TranslatorTests : IDisposable
     }
 
     [Fact]
+    public void An_empty_end_token_is_that_of_the_model()
+    {
+        TranslationRequest request = Requests(1)[0];
+        TranslationResult own = _translator.Translate(request);
+        Assert.Equal(Text(own), Text(_translator.Translate(request with { Options = request.Options! with { EndTokens = [""] } })));
+    }
+
+    [Fact]
     public void The_same_seed_samples_the_same_and_another_does_not()
     {
         TranslationRequest Sample(long seed, int topK, float topP = 1) => Requests(1)[0] with
@@ -180,6 +189,24 @@ public sealed class TranslatorTests : IDisposable
         })];
         string[] alone = [.. requests.Select(request => Text(translator.Translate(request)))];
         Assert.Equal(alone, translator.TranslateBatch(requests, Cancellation).Select(Text));
+    }
+
+    // Hot enough, every token is as likely as another: of 600, most of those drawn are not among the 256 best.
+    [Fact]
+    public void Beams_that_sample_the_whole_vocabulary_draw_its_least_likely_tokens_too()
+    {
+        using ModelData data = RandomModel.Create(RandomModel.Config(32, 4, 64, 1, 600));
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(data, new TranslatorOptions(backend));
+        var request = new TranslationRequest(["t5", "t6"]);
+        DecodingOptions one = new() { MaxDecodingLength = 1, NumHypotheses = 256, ReturnAlternatives = true };
+        HashSet<string> likely = [.. translator.Translate(request with { Options = one }).Hypotheses.Select(static h => h.Tokens[0])];
+        Assert.Equal(256, likely.Count);
+        DecodingOptions hot = new() { MaxDecodingLength = 1, NumHypotheses = 2, SamplingTopK = 0, SamplingTemperature = 1e4f };
+        int others = Enumerable.Range(1, 20)
+            .SelectMany(seed => translator.Translate(request with { Options = hot with { Seed = seed } }).Hypotheses)
+            .Count(hypothesis => !likely.Contains(hypothesis.Tokens[0]));
+        Assert.InRange(others, 10, 40);
     }
 
     [Fact]
