@@ -106,13 +106,13 @@ internal sealed unsafe class PackedWeight : Weight
         if (_compensation != null) NativeBuffer.Free(_compensation, CompensationBytes);
     }
 
-    private long CompensationBytes => _panelsBytes / PanelBytes * Lanes.Count * sizeof(int);
+    private long CompensationBytes => (long)Lanes.RoundUp(Outputs) * sizeof(int);
 
     private int* Compensate()
     {
         var sums = (int*)NativeBuffer.Allocate(CompensationBytes, zeroed: true);
         long groups = PanelBytes / (Lanes.Count * IntegerGroup.Inputs);
-        for (long panel = 0; panel < _panelsBytes / PanelBytes; panel++)
+        for (long panel = 0; panel < Lanes.RoundUp(Outputs) / Lanes.Count; panel++)
         {
             var group = (sbyte*)(Panels + (panel * PanelBytes));
             Vector128<int> a = default, b = default, c = default, d = default;
