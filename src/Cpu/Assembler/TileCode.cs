@@ -32,6 +32,9 @@ internal unsafe struct TileArguments
 
     /// <summary>Bytes from a row of sums to the next.</summary>
     public nint YStride;
+
+    /// <summary>64 bytes a step that will be wanted soon, or any memory; a tile that streams does not look at it.</summary>
+    public byte* Next;
 }
 
 /// <summary>What a step multiplies.</summary>
@@ -61,6 +64,9 @@ internal static class TileCode
     /// <summary>The most panels of a tile.</summary>
     public const int MostPanels = 8;
 
+    // Of a tile that does not stream: it meets a panel with other rows too.
+    private const int MostPanelsOfStrips = 2;
+
     // Registers that hold sums.
     private const int Sums = 24;
 
@@ -70,16 +76,21 @@ internal static class TileCode
     // How far ahead of its use a panel is asked for: what the memory delivers meanwhile (42 GB/s, 100 ns) is 4 KiB.
     private const int PrefetchBytes = 4096;
 
+    // Free where there are at most two panels.
+    private const Register Next = Register.Rbp;
+
     private const Register Argument = Register.Rax, Steps = Register.Rcx, XStride = Register.Rdx, PanelBytes = Register.R8;
 
     private static readonly Register[] s_rows = [Register.R9, Register.R10, Register.R11, Register.Rsi];
 
     private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx, Register.Rbp];
 
-    /// <summary>Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.</summary>
-    public static bool IsPossible(int rows, int panels) =>
-        rows is >= 1 and <= MostRows && panels is >= 1 and <= MostPanels && rows * panels <= Sums
-        && Math.Min(rows, panels) <= 4;
+    /// <summary>
+    /// Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.
+    /// </summary>
+    public static bool IsPossible(int rows, int panels, bool isStream) =>
+        rows is >= 1 and <= MostRows && panels is >= 1 && panels <= (isStream ? MostPanels : MostPanelsOfStrips)
+        && rows * panels <= Sums && Math.Min(rows, panels) <= 4;
 
     /// <summary>Writes a tile: a function of one argument, the address of <see cref="TileArguments"/>.</summary>
     /// <param name="code">Where to.</param>
@@ -120,20 +131,22 @@ internal static class TileCode
             code.Address(s_panels[panel / 3], new Place(s_panels[panel / 3], 0, PanelBytes, 2));
         }
 
+        if (!isStream) code.Load(Next, Field((byte*)&a.Next - arguments));
         code.Load(Steps, Field((byte*)&a.Steps - arguments));
         code.Subtract(Steps, Unrolled);
         int toRest = code.JumpForwardIf(Condition.Less);
         code.Align(32);
         int loop = code.Length;
-        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream);
+        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream, asksAhead: true);
         Advance(code, rows, panels, Unrolled);
+        if (!isStream) code.Add(Next, Unrolled * 64);
         code.Subtract(Steps, Unrolled);
         code.JumpIf(Condition.NotLess, loop);
         code.Land(toRest);
         code.Add(Steps, Unrolled);
         int toEnd = code.JumpForwardIf(Condition.Zero);
         int rest = code.Length;
-        Step(code, kind, rows, panels, 0, isStream: false);
+        Step(code, kind, rows, panels, 0, isStream: false, asksAhead: false);
         Advance(code, rows, panels, 1);
         code.Subtract(Steps, 1);
         code.JumpIf(Condition.NotZero, rest);
@@ -170,7 +183,8 @@ internal static class TileCode
             ? new Place(s_panels[panel / 3], (step * 64) + ahead)
             : new Place(s_panels[panel / 3], (step * 64) + ahead, PanelBytes, panel % 3);
 
-    private static void Step(CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream)
+    private static void Step(
+        CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream, bool asksAhead)
     {
         VectorCode multiply = kind switch
         {
@@ -182,6 +196,7 @@ internal static class TileCode
         {
             for (int panel = 0; panel < panels; panel++) code.Prefetch(Panel(panel, step, PrefetchBytes));
         }
+        else if (asksAhead) code.Prefetch(new Place(Next, step * 64));
 
         if (panels <= rows)
         {

@@ -43,6 +43,7 @@ internal static unsafe class TileTest
                         StartStride = 0,
                         Y = (byte*)ys,
                         YStride = PanelsInMemory * 16 * sizeof(float),
+                        Next = (byte*)ws,
                     };
                     ((delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)functions[slot])(&arguments);
                     for (int row = 0; row < rows; row++)

@@ -30,7 +30,7 @@ internal readonly struct GemmPlan
 
         int groups = Divide(Panels, GroupPanels);
         long groupWork = Math.Max(1, (long)Divide(rows, RowBlocks) * inputs * GroupPanels * Lanes);
-        long perTile = threads == 1 && RowBlocks == 1 ? groups : Divide(PanelsPerTile, GroupPanels);
+        long perTile = threads == 1 && Strips == 1 ? groups : Divide(PanelsPerTile, GroupPanels);
         if (threads > 1)
         {
             perTile = Math.Min(perTile, (long)groups * RowBlocks / (TilesPerThread * threads));
