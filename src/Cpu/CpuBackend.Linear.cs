@@ -154,7 +154,10 @@ public sealed unsafe partial class CpuBackend
         {
             Rung = _rung,
             Plan = plan,
-            Epilogue = epilogue,
+            Epilogue = kind == TileKind.Int8 ? new Epilogue { Activation = epilogue.Activation } : epilogue,
+            RowFactors = epilogue.RowFactors,
+            Scales = epilogue.Scales,
+            Bias = epilogue.Bias,
             Functions = TileSet.Of(kind).Functions,
             Steps = steps,
             Depth = shape.Depth,

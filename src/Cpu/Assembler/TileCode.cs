@@ -35,6 +35,15 @@ internal unsafe struct TileArguments
 
     /// <summary>64 bytes a step that will be wanted soon, or any memory; a tile that streams does not look at it.</summary>
     public byte* Next;
+
+    /// <summary>Int8: 1 / what each row was multiplied by.</summary>
+    public float* RowFactors;
+
+    /// <summary>Int8: what the weights of each output were multiplied by.</summary>
+    public float* Scales;
+
+    /// <summary>Int8: added to each output; or null.</summary>
+    public float* Bias;
 }
 
 /// <summary>What a step multiplies.</summary>
@@ -43,7 +52,10 @@ internal enum TileKind
     /// <summary>A float with floats.</summary>
     Float32,
 
-    /// <summary>Four unsigned bytes with signed ones; sums are 32-bit integers and are stored as floats.</summary>
+    /// <summary>
+    /// Four unsigned bytes with signed ones; sums are 32-bit integers. Stored is float(sum) · row factor / scale + bias, each
+    /// operation rounded.
+    /// </summary>
     Int8,
 
     /// <summary>Two bfloat16 with two; sums are floats.</summary>
@@ -154,19 +166,54 @@ internal static class TileCode
 
         code.Load(Register.R9, Field((byte*)&a.Y - arguments));
         code.Load(Register.R10, Field((byte*)&a.YStride - arguments));
+        if (kind == TileKind.Int8)
+        {
+            Scale(code, rows, panels, Field((byte*)&a.RowFactors - arguments), Field((byte*)&a.Scales - arguments),
+                Field((byte*)&a.Bias - arguments));
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            for (int panel = 0; panel < panels; panel++)
+                code.StoreVector(Sum(row, panel, panels), new Place(Register.R9, panel * 64));
+            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
+        }
+
+        Leave(code, isWindows);
+    }
+
+    // From integers to outputs, in the registers: Epilogue says the same.
+    private static void Scale(CodeWriter code, int rows, int panels, Place rowFactors, Place scales, Place bias)
+    {
+        const Register Factors = Register.Rcx, Scales = Register.Rdx, Bias = Register.R8;
+        const int Factor = 31;
+        code.Load(Factors, rowFactors);
+        code.Load(Scales, scales);
+        code.Load(Bias, bias);
+        for (int row = 0; row < rows; row++)
+        {
+            code.Broadcast(Factor, new Place(Factors, row * sizeof(float)));
+            for (int panel = 0; panel < panels; panel++)
+            {
+                int sum = Sum(row, panel, panels);
+                code.Vector(VectorCode.ToFloat, sum, 0, sum);
+                code.Vector(VectorCode.Multiply, sum, sum, Factor);
+                code.Vector(VectorCode.Divide, sum, sum, new Place(Scales, panel * 64));
+            }
+        }
+
+        code.Add(Bias, 0);
+        int withoutBias = code.JumpForwardIf(Condition.Zero);
         for (int row = 0; row < rows; row++)
         {
             for (int panel = 0; panel < panels; panel++)
             {
                 int sum = Sum(row, panel, panels);
-                if (kind == TileKind.Int8) code.Vector(VectorCode.ToFloat, sum, 0, sum);
-                code.StoreVector(sum, new Place(Register.R9, panel * 64));
+                code.Vector(VectorCode.AddFloats, sum, sum, new Place(Bias, panel * 64));
             }
-
-            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
         }
 
-        Leave(code, isWindows);
+        code.Land(withoutBias);
     }
 
     private static int Sum(int row, int panel, int panels) => (row * panels) + panel;

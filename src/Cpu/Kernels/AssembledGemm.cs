@@ -12,7 +12,12 @@ internal unsafe struct AssembledGemm : IJob
 {
     public Rung Rung;
     public GemmPlan Plan;
+
+    /// <summary>What the tiles leave to do: for bytes they scale and add the bias themselves.</summary>
     public Epilogue Epilogue;
+
+    /// <summary>Bytes: see <see cref="TileArguments"/>.</summary>
+    public float* RowFactors, Scales, Bias;
 
     /// <summary>Of <see cref="TileSet"/>.</summary>
     public nint* Functions;
@@ -130,6 +135,9 @@ internal unsafe struct AssembledGemmTile : IKernel
             Y = (byte*)y,
             YStride = Job->Stride * sizeof(float),
             Next = Job->W + (nextPanel * PanelBytes) + ((nint)step * PanelRowBytes),
+            RowFactors = Job->RowFactors == null ? null : Job->RowFactors + row,
+            Scales = Job->Scales + (panel * Lanes.Count),
+            Bias = Job->Bias == null ? null : Job->Bias + (panel * Lanes.Count),
         };
         var tile = (delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)
             Job->Functions[TileSet.Slot(rows, panels, isStream: Job->Plan.Strips == 1)];
@@ -161,7 +169,22 @@ internal unsafe struct AssembledGemmTile : IKernel
         TileArguments arguments, delegate* unmanaged[SuppressGCTransition]<TileArguments*, void> tile,
         int rows, int width, int columns, bool resume)
     {
-        float* scratch = stackalloc float[TileCode.MostRows * TileCode.MostPanels * Lanes.Count];
+        const int MostOutputs = TileCode.MostPanels * Lanes.Count;
+        float* scratch = stackalloc float[TileCode.MostRows * MostOutputs];
+        float* outputs = stackalloc float[2 * MostOutputs];
+        if (arguments.RowFactors != null)
+        {
+            new Span<float>(outputs, width).Fill(1f);
+            Copy(arguments.Scales, outputs, columns);
+            arguments.Scales = outputs;
+            if (arguments.Bias != null)
+            {
+                new Span<float>(outputs + MostOutputs, width).Clear();
+                Copy(arguments.Bias, outputs + MostOutputs, columns);
+                arguments.Bias = outputs + MostOutputs;
+            }
+        }
+
         byte* y = arguments.Y;
         nint stride = arguments.YStride;
         arguments.Y = (byte*)scratch;
