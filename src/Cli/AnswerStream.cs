@@ -78,8 +78,10 @@ internal sealed class AnswerStream : IDisposable
         {
             throw new IOException($"{_name}: {e.Message}", e);
         }
-
-        _buffer.ResetWrittenCount();
+        finally
+        {
+            _buffer.ResetWrittenCount();   // part of it may be out, so it is not to be written again
+        }
     }
 
     /// <summary>Closes the file. What was not flushed is lost, as after an error it must be.</summary>

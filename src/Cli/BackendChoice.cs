@@ -10,9 +10,13 @@ namespace Engine.Cli;
 internal static class BackendChoice
 {
     public const string VariableName = "ENGINE_BACKEND";
+    public const string MachineCodeVariable = "ENGINE_MACHINE_CODE";
     public const string FileName = "appsettings.json";
     public const string Section = "Engine";
     public const string Key = "Backend";
+
+    /// <summary>What may be said about machine code.</summary>
+    public static string[] Switches { get; } = ["on", "off"];
 
     /// <summary>The backends of this program, best first.</summary>
     public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaBackend.Provider, CpuBackend.Provider];
@@ -40,19 +44,40 @@ internal static class BackendChoice
         return BackendSelector.Auto;
     }
 
-    /// <summary>Opens the backend of a word. Why <c>auto</c> chose is told in one line.</summary>
+    /// <summary>Whether machine code may be made: the flag, else the variable, else yes.</summary>
+    /// <exception cref="ArgumentException">The variable is none of <see cref="Switches"/>.</exception>
+    public static bool MachineCode(Shell shell, string? flag)
+    {
+        string word = flag ?? shell.Setting(MachineCodeVariable) ?? Switches[0];
+        return string.Equals(Check(word, MachineCodeVariable, Switches), Switches[0], StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>
+    /// Opens the backend of a word. Why <c>auto</c> chose is told in one line, and in another what failed of the machine
+    /// code, if any did.
+    /// </summary>
     public static IBackend Open(string word, BackendOptions options, Action<string>? log)
     {
         var reasons = new List<string>();
         IBackend backend = BackendSelector.Open(word, options, reasons.Add, [.. Providers]);
-        if (reasons.Count > 0) log?.Invoke(string.Join("; ", reasons));
+        if (log is null) return backend;
+        if (reasons.Count > 0) log(string.Join("; ", reasons));
+        LogFault((backend as CpuBackend)?.MachineCodeFault, log);
         return backend;
     }
 
-    private static string Check(string word, string origin)
+    /// <summary>Tells what failed of the machine code; null: nothing did.</summary>
+    public static void LogFault(string? fault, Action<string> log)
     {
-        if (Words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
-        string expected = string.Join(" or ", Words.Select(known => $"'{known}'"));
+        if (fault is not null) log($"machine code: {fault}. The answers are the same without it, but come later.");
+    }
+
+    private static string Check(string word, string origin) => Check(word, origin, Words);
+
+    private static string Check(string word, string origin, string[] words)
+    {
+        if (words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
+        string expected = string.Join(" or ", words.Select(known => $"'{known}'"));
         throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
     }
 

@@ -23,12 +23,17 @@ internal static class MachineReport
         yield return ("system", $"{RuntimeInformation.OSDescription.Trim()}, {architecture}");
         yield return ("processor", ProcessorName());
         yield return ("processors", $"{Environment.ProcessorCount} for this process, {Cores()}");
-        yield return ("caches", Caches());
+        IReadOnlyList<string> caches = ProcessorCaches.Read();
+        yield return ("caches", caches.Count == 0 ? Unknown : string.Join(", ", caches));
         yield return ("memory", $"{Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} for this process");
         string sets = string.Join(' ', InstructionSets());
         yield return ("instructions", sets.Length == 0 ? "none that the engine uses" : sets);
-        using (IBackend cpu = CpuBackend.Provider.Create(new BackendOptions()))
+        using (var cpu = new CpuBackend(new BackendOptions { MachineCode = BackendChoice.MachineCode(shell, null) }))
+        {
             yield return ("cpu backend", $"{cpu.Description} ({WhyThisRung()})");
+            yield return ("machine code", cpu.MachineCode);
+        }
+
         foreach (IBackendProvider provider in BackendChoice.Providers)
         {
             bool isAvailable = provider.IsAvailable(out string reason);
@@ -85,63 +90,20 @@ internal static class MachineReport
     private static string ProcessorName()
     {
         string? name = Array.Find(
-            ReadLines("/proc/cpuinfo"), line => line.StartsWith("model name", StringComparison.Ordinal));
+            SystemFiles.Lines("/proc/cpuinfo"), line => line.StartsWith("model name", StringComparison.Ordinal));
         return name?.Split(':', 2)[^1].Trim() ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? Unknown;
     }
 
     private static string Cores()
     {
         var cores = new HashSet<string>();
-        foreach (string cpu in Directories(LinuxCpus, "cpu*"))
+        foreach (string cpu in SystemFiles.Directories(LinuxCpus, "cpu*"))
         {
             string topology = Path.Combine(cpu, "topology");
-            string? package = Read(Path.Combine(topology, "physical_package_id"));
-            if (Read(Path.Combine(topology, "core_id")) is { } core) cores.Add($"{package}/{core}");
+            string? package = SystemFiles.Line(Path.Combine(topology, "physical_package_id"));
+            if (SystemFiles.Line(Path.Combine(topology, "core_id")) is { } core) cores.Add($"{package}/{core}");
         }
 
         return cores.Count switch { 0 => $"cores {Unknown}", 1 => "1 core", int count => $"{count} cores" };
-    }
-
-    // Those that the first processor sees.
-    private static string Caches()
-    {
-        var caches = new List<string>();
-        foreach (string cache in Directories(Path.Combine(LinuxCpus, "cpu0", "cache"), "index*"))
-        {
-            if (Read(Path.Combine(cache, "level")) is not { } level) continue;
-            if (Read(Path.Combine(cache, "size")) is not { } size) continue;
-            string kind = Read(Path.Combine(cache, "type")) switch { "Data" => "d", "Instruction" => "i", _ => "" };
-            string users = Read(Path.Combine(cache, "shared_cpu_list")) ?? "";
-            string shared = users.AsSpan().ContainsAny(',', '-') ? $" shared by {users}" : "";
-            caches.Add($"L{level}{kind} {size}{shared}");
-        }
-
-        return caches.Count == 0 ? Unknown : string.Join(", ", caches);
-    }
-
-    private static IEnumerable<string> Directories(string path, string pattern)
-    {
-        try
-        {
-            return Directory.Exists(path) ? Directory.GetDirectories(path, pattern).Order(StringComparer.Ordinal) : [];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
-
-    private static string? Read(string file) => ReadLines(file).FirstOrDefault()?.Trim();
-
-    private static string[] ReadLines(string file)
-    {
-        try
-        {
-            return File.Exists(file) ? File.ReadAllLines(file) : [];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
     }
 }

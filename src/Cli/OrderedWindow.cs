@@ -15,6 +15,7 @@ internal static class OrderedWindow
     /// <param name="weigh">Places of the window that an item takes, at least 1; more than there are is all.</param>
     /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
     /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
+    /// <remarks>Whatever ends the work, what was written before is flushed.</remarks>
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static async Task RunAsync<TItem, TAnswer>(
         IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start,
@@ -77,9 +78,26 @@ internal static class OrderedWindow
             flush();
             throw;
         }
+        catch (Exception)
+        {
+            FlushAfterFailure(flush);
+            throw;
+        }
         finally
         {
             await stop.CancelAsync();
+        }
+    }
+
+    // What is done is not lost with what failed; but if it cannot be written either, the first failure is the one to tell.
+    private static void FlushAfterFailure(Action flush)
+    {
+        try
+        {
+            flush();
+        }
+        catch (Exception e) when (e is IOException or OutputClosedException)
+        {
         }
     }
 

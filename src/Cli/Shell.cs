@@ -30,15 +30,20 @@ internal sealed class Shell
     /// <summary>An environment variable; null: not set.</summary>
     public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
 
+    /// <summary>
+    /// How long a command that is to stop may take, before it is left where it is: a long sentence is not waited for.
+    /// </summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Opens a backend and loads a model on it.</summary>
     public Func<TranslationSettings, ITranslation> Load { get; init; } = Translation.Load;
 
     /// <summary>The streams and directories that the system gave this process.</summary>
     public static Shell OfThisProcess() => new()
     {
-        Input = Console.OpenStandardInput(),
-        Output = StandardOutput(),
-        Error = Console.Error,
+        Input = ClosedStream.IsClosed(0) ? new ClosedStream() : Console.OpenStandardInput(),
+        Output = ClosedStream.IsClosed(1) ? new ClosedStream() : StandardOutput(),
+        Error = ClosedStream.IsClosed(2) ? TextWriter.Null : Console.Error,
         OutputIsTerminal = !Console.IsOutputRedirected,
         ErrorIsTerminal = !Console.IsErrorRedirected,
         CurrentDirectory = Directory.GetCurrentDirectory(),

@@ -79,6 +79,29 @@ public sealed class ChoiceTests
     }
 
     [Fact]
+    public async Task Machine_code_is_the_flag_then_the_variable_then_on()
+    {
+        using var shell = new TestShell();
+        Assert.True(BackendChoice.MachineCode(shell.Make(), null));
+        shell.Variables["ENGINE_MACHINE_CODE"] = "Off";
+        Assert.False(BackendChoice.MachineCode(shell.Make(), null));
+        Assert.True(BackendChoice.MachineCode(shell.Make(), "on"));
+        shell.Variables["ENGINE_MACHINE_CODE"] = "no";
+        Assert.Equal(1, await shell.TranslateAsync("x\n"));
+        Assert.Equal("engine: ENGINE_MACHINE_CODE is 'no', expected 'on' or 'off'.", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public void Machine_code_that_failed_is_told_in_one_line()
+    {
+        var log = new List<string>();
+        BackendChoice.LogFault(null, log.Add);
+        Assert.Empty(log);
+        BackendChoice.LogFault("not int8: its self-test failed", log.Add);
+        Assert.StartsWith("machine code: not int8: its self-test failed. ", Assert.Single(log), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Auto_says_why_in_one_line()
     {
         var log = new List<string>();

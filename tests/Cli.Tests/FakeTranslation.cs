@@ -18,6 +18,9 @@ internal sealed class FakeTranslation : ITranslation
     /// <summary>Throws where a request is to fail.</summary>
     public Action<TranslationRequest> Check { get; init; } = _ => { };
 
+    /// <summary>Is called when the translation is disposed.</summary>
+    public Action Disposing { get; init; } = () => { };
+
     /// <summary>Gives the scores of the hypotheses.</summary>
     public float Score { get; init; } = -0.5f;
 
@@ -68,5 +71,9 @@ internal sealed class FakeTranslation : ITranslation
         return Task.FromResult(new ScoreResult(tokens, [.. tokens.Select((_, i) => -0.1f * (i + 1))]));
     }
 
-    public void Dispose() => IsDisposed = true;
+    public void Dispose()
+    {
+        IsDisposed = true;
+        Disposing();
+    }
 }

@@ -29,14 +29,15 @@ public sealed class InstructionSetTests
         Assert.Equal(40, expected.Count(static c => c == '\n'));
         foreach (string off in new[] { "EnableAVX512", "EnableAVX512F", "EnableAVX2", "EnableFMA", "EnableAVX", "EnableHWIntrinsic" })
             Assert.Equal(expected, await TranslateAsync(model, input, off));
+        Assert.Equal(expected, await TranslateAsync(model, input, null, "--machine-code", "off"));
     }
 
-    private static async Task<string> TranslateAsync(string model, string input, string? off)
+    private static async Task<string> TranslateAsync(string model, string input, string? off, params string[] more)
     {
         string[] arguments =
         [
             typeof(EngineCommand).Assembly.Location, "translate", "--quiet", "--json", "--beam", "3", "--num-hypotheses", "2",
-            "--return-attention", "--model", Path.Combine(TestData.Directory, "ct2", model),
+            "--return-attention", "--model", Path.Combine(TestData.Directory, "ct2", model), .. more,
         ];
         var start = new ProcessStartInfo("dotnet", arguments)
         {

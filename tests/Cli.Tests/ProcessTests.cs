@@ -145,6 +145,39 @@ public sealed class ProcessTests
         Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
     }
 
+    // So long a sentence takes its encoder far longer than the test has patience.
+    [Fact]
+    public async Task A_signal_during_one_long_step_flushes_what_is_done_and_does_not_wait()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        using Process process = Start([.. Translate, "--max-input-length", "0"]);
+        await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        Assert.Equal("mahmad", await ReadLineAsync(process));
+        await process.StandardInput.WriteLineAsync(new string('م', 150_000).AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        await Task.Delay(TimeSpan.FromSeconds(1), Cancellation);
+        long sent = Stopwatch.GetTimestamp();
+        using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await EndOrKillAsync(process);
+        Assert.InRange(Stopwatch.GetElapsedTime(sent).TotalSeconds, 0, 20);   // 2 where the machine has nothing else to do
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+        Assert.Empty(await process.StandardOutput.ReadToEndAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task Standard_streams_that_are_closed_are_errors()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "What is closed is known on Linux.");
+        Result input = await RunShellAsync("{0} <&-");
+        Assert.Equal((1, "engine: standard input: It is closed."), (input.Code, input.Error.Trim()));
+        Result output = await RunShellAsync("echo محمد | {0} >&-");
+        Assert.Equal((1, "engine: standard output: It is closed."), (output.Code, output.Error.Trim()));
+        Result file = await RunShellAsync($"{{0}} {Path.Combine(Model, "config.json")} <&- | wc -l");
+        Assert.Equal((0, ""), (file.Code, file.Error));
+    }
+
     [Fact]
     public async Task A_file_of_cases_gets_the_answers_that_are_known()
     {
@@ -241,6 +274,19 @@ public sealed class ProcessTests
         await FeedAsync(process, input, close: true);
         await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
         return new Result(process.ExitCode, await output, await error);
+    }
+
+    private static async Task EndOrKillAsync(Process process)
+    {
+        try
+        {
+            await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            throw;
+        }
     }
 
     private static async Task FeedAsync(Process process, string input, bool close)

@@ -19,6 +19,8 @@ internal sealed class TestShell : IDisposable
 
     public FakeTranslation Translation { get; init; } = new();
 
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
     public Dictionary<string, string> Variables { get; } = [];
 
     public Stream? Input { get; set; }
@@ -57,6 +59,7 @@ internal sealed class TestShell : IDisposable
         CurrentDirectory = Directory,
         ProgramDirectory = Path.Combine(Directory, "program"),
         Variable = name => Variables.GetValueOrDefault(name),
+        Patience = Patience,
         Load = settings =>
         {
             Settings = settings;

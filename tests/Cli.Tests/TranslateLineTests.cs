@@ -227,6 +227,64 @@ public sealed class TranslateLineTests
     }
 
     [Fact]
+    public async Task A_stop_flushes_what_is_done_and_leaves_a_step_that_takes_too_long()
+    {
+        using var stop = new CancellationTokenSource();
+        using var blocked = new ManualResetEventSlim();
+        using var shell = new TestShell
+        {
+            Patience = TimeSpan.FromMilliseconds(50),
+            Translation = new FakeTranslation
+            {
+                Wait = (source, cancellation) => source == "b" ? Task.Delay(Timeout.Infinite, cancellation) : Task.CompletedTask,
+                Disposing = blocked.Wait,
+            },
+            Input = new EndlessStream("a\nb\n"u8.ToArray()),
+        };
+        Task<int> command = shell.RunAsync(stop.Token, "translate");
+        while (shell.Output.Length == 0) await Task.Delay(1, Cancellation);
+        Task stopping = stop.CancelAsync();
+        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
+        Assert.Equal("A\n", shell.Output);
+        Assert.Equal("engine: stopped.", Assert.Single(shell.ErrorLines));
+        blocked.Set();
+        await stopping;
+    }
+
+    [Fact]
+    public async Task A_failure_in_the_middle_prints_what_was_done_before()
+    {
+        var broken = new TaskCompletionSource();
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                // All are done when the first is, so that no wait between them prints anything.
+                Wait = (source, _) => source switch
+                {
+                    "a" => broken.Task,
+                    "c" => Task.FromException(new InvalidOperationException("no")),
+                    "d" => Task.Run(broken.SetResult, CancellationToken.None),
+                    _ => Task.CompletedTask,
+                },
+            },
+        };
+        Assert.Equal(1, await shell.TranslateAsync("a\nb\nc\nd\n"));
+        Assert.Equal("A\nB\n", shell.Output);
+        Assert.Equal("engine: unexpected InvalidOperationException: no", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public async Task Where_nothing_can_be_written_the_first_failure_is_told_and_nothing_is_written_twice()
+    {
+        using var output = new BrokenStream(new IOException("No space left on device"));
+        using var shell = new TestShell { OutputStream = output };
+        Assert.Equal(1, await shell.TranslateAsync("a\nb\n"));
+        Assert.Equal(1, output.Writes);
+        Assert.Equal("engine: standard output: No space left on device", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
     public async Task A_stop_does_not_wait_for_a_person_to_type()
     {
         using var stop = new CancellationTokenSource();
