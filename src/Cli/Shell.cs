@@ -33,7 +33,7 @@ internal sealed class Shell
     /// <summary>
     /// How long a command that is to stop may take, before it is left where it is: a long sentence is not waited for.
     /// </summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Opens a backend and loads a model on it.</summary>
     public Func<TranslationSettings, ITranslation> Load { get; init; } = Translation.Load;
