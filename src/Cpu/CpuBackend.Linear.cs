@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuBackend
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return WeightPacker.Pack(parts, rounding);
+        return WeightPacker.Pack(parts, rounding, _weights, _pool);
     }
 
     /// <inheritdoc />
