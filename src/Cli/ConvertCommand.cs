@@ -31,11 +31,11 @@ internal sealed class ConvertCommand
         };
         _input.Validators.Add(Flags.RefuseOptions);
         _output.Validators.Add(Flags.RefuseOptions);
-        command.SetAction(parsed => Run(parsed));
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
-    private int Run(ParseResult parsed)
+    private int Run(ParseResult parsed, CancellationToken cancellation)
     {
         string input = _shell.FullPath(parsed.GetRequiredValue(_input));
         string output = _shell.FullPath(parsed.GetRequiredValue(_output));
@@ -43,7 +43,7 @@ internal sealed class ConvertCommand
             throw new UsageException($"{output} is both input and output.");
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
         using ModelData data = ModelReader.Open(input);
-        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights);
+        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, cancellation);
         return ExitCode.Success;
     }
 
