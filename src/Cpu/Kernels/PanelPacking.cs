@@ -33,7 +33,7 @@ internal sealed unsafe class PanelPacking
         _weight = weight;
         _isPacked = isPacked;
         _size = weight.Type.Bytes();
-        _group = PackedWeight.Group(weight.Type);
+        _group = weight.GroupInputs;
         int padded = (weight.Inputs + _group - 1) / _group * _group;
         _columnsAtOnce = Math.Min(padded, RowBytesAtOnce / _size);
         _buffers = new byte[threads][];
@@ -82,8 +82,16 @@ internal sealed unsafe class PanelPacking
                     case 4: PanelTranspose.Words((uint*)rows, stride / 4, units, (uint*)destination); break;
                     default: PanelTranspose.Doubles((ulong*)rows, stride / 8, units, (ulong*)destination); break;
                 }
+
+                if (_weight.IsPaired) ChangePlaces((uint*)destination, (nint)units * Lanes.Count);
             }
         }
+    }
+
+    // The inputs of a pair: see PackedWeight.
+    private static void ChangePlaces(uint* pairs, nint count)
+    {
+        for (nint i = 0; i < count; i++) pairs[i] = BitOperations.RotateLeft(pairs[i], 16);
     }
 
     // Sixteen rows, which may belong to several parts; missing rows and columns are zero.

@@ -17,16 +17,17 @@ internal static unsafe class WeightPacker
     /// <summary>Packs matrices of one type and width, stacked one under the other.</summary>
     /// <remarks>Matrices that the file holds as panels are not packed: they are used where they are mapped.</remarks>
     public static PackedWeight Pack(
-        ReadOnlySpan<HostTensor> parts, ActivationRounding rounding, WeightMemory memory, WorkerPool pool)
+        ReadOnlySpan<HostTensor> parts, ActivationRounding rounding, bool isPaired, WeightMemory memory, WorkerPool pool)
     {
         int outputs = Check(parts), inputs = parts[0].Shape.Columns;
         DType type = parts[0].Type;
-        IPanelMemory? mapped = Map(parts);
-        IPanelMemory panels = mapped ?? memory.Take(PackedWeight.BytesOfPanels(outputs, inputs, type));
+        isPaired &= type == DType.BFloat16;
+        IPanelMemory? mapped = isPaired ? null : Map(parts);
+        IPanelMemory panels = mapped ?? memory.Take(PackedWeight.BytesOfPanels(outputs, inputs, type, isPaired));
         PackedWeight? weight = null;
         try
         {
-            weight = new PackedWeight(outputs, inputs, type, rounding, panels);
+            weight = new PackedWeight(outputs, inputs, type, rounding, isPaired, panels);
             int output = 0;
             foreach (HostTensor part in parts)
             {

@@ -13,6 +13,9 @@ internal static unsafe class NativeBuffer
     // large cache of which little is used costs little.
     private const long SmallestPages = 1 << 17;
 
+    // A large batch touches all of its arena and its caches: small pages then took longer than its first translation.
+    private const long SmallestHugePages = 2 * Pages.HugeBytes;
+
     private static long _allocations;
     private static long _liveBytes;
 
@@ -28,7 +31,9 @@ internal static unsafe class NativeBuffer
     {
         if (IsPages(bytes))
         {
-            void* pages = Pages.Allocate((nuint)bytes);
+            void* pages = bytes < SmallestHugePages
+                ? Pages.Allocate((nuint)bytes)
+                : Pages.AllocateHuge((nuint)RoundToHugePages(bytes));
             Count(bytes);
             return pages;
         }
@@ -52,7 +57,7 @@ internal static unsafe class NativeBuffer
     /// <summary>Frees what <see cref="Allocate"/> returned.</summary>
     public static void Free(void* memory, long bytes)
     {
-        if (IsPages(bytes)) Pages.Free(memory, (nuint)bytes);
+        if (IsPages(bytes)) Pages.Free(memory, (nuint)(bytes < SmallestHugePages ? bytes : RoundToHugePages(bytes)));
         else NativeMemory.AlignedFree(memory);
         Discount(bytes);
     }
@@ -70,6 +75,8 @@ internal static unsafe class NativeBuffer
     /// <summary>The error for memory that the system refuses.</summary>
     internal static InsufficientMemoryException Refused(long bytes, Exception? inner = null) =>
         new($"{bytes:N0} bytes of native memory were asked for and refused.", inner);
+
+    private static long RoundToHugePages(long bytes) => (bytes + (Pages.HugeBytes - 1)) & ~(long)(Pages.HugeBytes - 1);
 
     private static bool IsPages(long bytes) => bytes >= SmallestPages && Pages.IsSupported;
 }

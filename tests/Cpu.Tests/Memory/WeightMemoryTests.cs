@@ -1,5 +1,4 @@
 // Memory of weights: slabs of huge pages, given back with the last weight in them.
-using Cpu.Tests.Linear;
 using Engine.Cpu.Memory;
 using Xunit;
 
@@ -19,11 +18,9 @@ public unsafe class WeightMemoryTests
         for (int i = 0; i < blocks.Length; i++)
         {
             Assert.Equal(0, (nint)blocks[i].Start % NativeBuffer.Alignment);
-            foreach (long place in (long[])[0, sizes[i] / 2, sizes[i] - 1])
-            {
-                Assert.Equal(0, blocks[i].Start[place]);
-                blocks[i].Start[place] = 1;
-            }
+            long[] places = [0, sizes[i] / 2, sizes[i] - 1];
+            foreach (long place in places) Assert.Equal(0, blocks[i].Start[place]);
+            foreach (long place in places) blocks[i].Start[place] = 1;
         }
 
         if (Pages.IsSupported)

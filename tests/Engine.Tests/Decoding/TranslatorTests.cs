@@ -3,8 +3,10 @@ using System.Runtime.CompilerServices;
 using Engine.Cpu;
 using Engine.Decoding;
 using Engine.Formats;
+using Engine.Layers;
 using Engine.Models;
 using Engine.Reference;
+using Engine.Tensors;
 using Xunit;
 
 namespace Engine.Tests.Decoding;
@@ -76,6 +78,118 @@ public sealed class TranslatorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_sentence_that_is_cancelled_mid_way_changes_no_other()
+    {
+        DecodingOptions Of(int length) => new() { BeamSize = 2, MinDecodingLength = length, MaxDecodingLength = length };
+        TranslationRequest[] longs = [.. Requests(6).Skip(2).Select(request => request with { Options = Of(400) })];
+        string[] alone = [.. longs.Select(request => Text(_translator.Translate(request)))];
+        using CancellationTokenSource first = new(), second = new();
+        Task[] endless =
+        [
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, first.Token),
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, second.Token),
+        ];
+        Task<TranslationResult>[] others = [.. longs.Select(request => _translator.TranslateAsync(request, Cancellation))];
+        await _translator.TranslateAsync(Requests(1)[0] with { Options = Of(5) }, Cancellation);   // the others are under way
+        await first.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[0]);
+        await second.CancelAsync();
+        Assert.Equal(alone, (await Task.WhenAll(others)).Select(Text));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[1]);
+    }
+
+    [Fact]
+    public async Task A_cancelled_sentence_that_waits_for_a_place_need_not_wait_for_the_others()
+    {
+        var forever = new DecodingOptions { BeamSize = 1, MinDecodingLength = 100_000, MaxDecodingLength = 100_000 };
+        using CancellationTokenSource stop = new(), stopWaiting = new();
+        Task<TranslationResult>[] endless =
+        [
+            .. Requests(8).Select(request => _translator.TranslateAsync(request with { Options = forever }, stop.Token)),
+        ];
+        Task<TranslationResult> waiting = _translator.TranslateAsync(Requests(1)[0], stopWaiting.Token);
+        await stopWaiting.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
+        Assert.All(endless, static task => Assert.False(task.IsCompleted));
+        await stop.CancelAsync();
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_stream_may_be_left_while_its_source_waits(bool ordered)
+    {
+        var forever = new DecodingOptions { MinDecodingLength = 100_000, MaxDecodingLength = 100_000 };
+        var disposed = new TaskCompletionSource();
+        async IAsyncEnumerable<TranslationRequest> Ask([EnumeratorCancellation] CancellationToken cancellation = default)
+        {
+            try
+            {
+                yield return Requests(1)[0];
+                for (int i = 0; i < 10; i++) yield return Requests(1)[0] with { Options = forever };
+                await Task.Delay(Timeout.Infinite, cancellation);
+            }
+            finally
+            {
+                disposed.SetResult();
+            }
+        }
+
+        await foreach (var _ in _translator.TranslateStreamAsync(Ask(Cancellation), ordered, Cancellation)) break;
+        await disposed.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+
+        // Nor do the sentences that were under way keep the places of others.
+        await _translator.TranslateAsync(Requests(1)[0], Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+    }
+
+    [Fact]
+    public async Task A_wrong_request_ends_a_stream_with_its_own_error_while_the_source_waits()
+    {
+        var never = new TaskCompletionSource();
+        async IAsyncEnumerable<TranslationRequest> Ask()
+        {
+            yield return Requests(1)[0] with { Options = new DecodingOptions { BeamSize = 0 } };
+            await never.Task;
+        }
+
+        var error = await Assert.ThrowsAsync<ArgumentException>(async () =>
+        {
+            await foreach (var _ in _translator.TranslateStreamAsync(Ask(), cancellation: Cancellation)) { }
+        });
+        Assert.Contains("beam_size", error.Message, StringComparison.Ordinal);
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task A_stream_is_cancelled_by_its_caller_while_the_source_waits()
+    {
+        var never = new TaskCompletionSource();
+        using var stop = new CancellationTokenSource();
+        async IAsyncEnumerable<TranslationRequest> Ask()
+        {
+            yield return Requests(1)[0] with { Options = new DecodingOptions { MinDecodingLength = 100_000, MaxDecodingLength = 100_000 } };
+            await never.Task;
+        }
+
+        stop.CancelAfter(50);
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in _translator.TranslateStreamAsync(Ask(), cancellation: stop.Token)) { }
+        });
+        Assert.Equal(stop.Token, error.CancellationToken);
+        never.SetResult();
+    }
+
+    [Fact]
+    public void A_backend_that_is_disposed_first_takes_the_memory_of_its_translator_with_it()
+    {
+        using var backend = new CpuBackend();
+        Translator translator = Translator.Load(_data, new TranslatorOptions(backend));
+        translator.Translate(Requests(1)[0]);                                // its caches are allocated
+        backend.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => translator.Translate(Requests(1)[0]));
+        translator.Dispose();
+    }
+
+    [Fact]
     public void A_wrong_option_names_itself_and_hurts_nobody_else()
     {
         (DecodingOptions Options, string Name)[] wrong =
@@ -86,6 +200,7 @@ public sealed class TranslatorTests : IDisposable
             (new() { MinDecodingLength = 300 }, "min_decoding_length"), (new() { SamplingTopP = 0 }, "sampling_topp"),
             (new() { SamplingTopK = 51 }, "sampling_topk"), (new() { SamplingTemperature = -1 }, "sampling_temperature"),
             (new() { EndTokens = ["nowhere"] }, "end_token"), (new() { SuppressSequences = [["t3", "nowhere"]] }, "suppress_sequences"),
+            (new() { Patience = 0.2f, NumHypotheses = 3, ReturnAlternatives = true }, "patience"),
             (new() { MaxInputLength = -1 }, "max_input_length"), (new() { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size"),
         ];
         foreach ((DecodingOptions options, string name) in wrong)
@@ -109,6 +224,9 @@ public sealed class TranslatorTests : IDisposable
         Assert.Equal(64, translator.Translate(Long(64)).Hypotheses[0].Tokens.Count);       // ends where the table ends
         var error = Assert.Throws<SequenceTooLongException>(() => translator.Translate(Long(65)));
         Assert.Equal((65, 64), (error.Length, error.Limit));
+        using var table = new PositionTable(_backend, _backend.Allocate(new Shape(4, 8), DType.Float32));
+        Assert.Equal(4, table.Rows(4).Rows);
+        Assert.Throws<SequenceTooLongException>(() => table.Rows(5));
     }
 
     [Fact]
@@ -137,6 +255,14 @@ public sealed class TranslatorTests : IDisposable
     }
 
     [Fact]
+    public void An_empty_end_token_is_that_of_the_model()
+    {
+        TranslationRequest request = Requests(1)[0];
+        TranslationResult own = _translator.Translate(request);
+        Assert.Equal(Text(own), Text(_translator.Translate(request with { Options = request.Options! with { EndTokens = [""] } })));
+    }
+
+    [Fact]
     public void The_same_seed_samples_the_same_and_another_does_not()
     {
         TranslationRequest Sample(long seed, int topK, float topP = 1) => Requests(1)[0] with
@@ -159,6 +285,45 @@ public sealed class TranslatorTests : IDisposable
         string best = Text(_translator.Translate(Requests(1)[0] with { Options = greedy }));
         Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTopP = 1e-6f } })));
         Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTemperature = 0 } })));
+    }
+
+    // A search that has ended has no rows: what its rules forbid must not fall on the rows of those that go on.
+    [Theory, InlineData(4, false), InlineData(1, false), InlineData(1, true)]
+    public void Alternatives_and_samples_that_end_early_leave_the_others_alone(int beams, bool samples)
+    {
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(TestData.Find("ct2/aren-transliteration"), new TranslatorOptions(backend));
+        DecodingOptions several = new()
+        {
+            BeamSize = beams, NumHypotheses = 8, ReturnAlternatives = !samples, SamplingTopK = samples ? 0 : 1,
+            RepetitionPenalty = 1.5f, NoRepeatNgramSize = 2, DisableUnknown = true,
+        };
+        string[] words = ["محمد", "حأنوفةن", "غهزش", "نوح", "ابراهيم", "ك"];
+        TranslationRequest[] requests = [.. words.SelectMany(word => new[]
+        {
+            new TranslationRequest(Letters(word)) { Options = several },
+            new TranslationRequest(Letters(word)) { Options = new DecodingOptions { BeamSize = 3, NumHypotheses = 3 } },
+        })];
+        string[] alone = [.. requests.Select(request => Text(translator.Translate(request)))];
+        Assert.Equal(alone, translator.TranslateBatch(requests, Cancellation).Select(Text));
+    }
+
+    // Hot enough, every token is as likely as another: of 600, most of those drawn are not among the 256 best.
+    [Fact]
+    public void Beams_that_sample_the_whole_vocabulary_draw_its_least_likely_tokens_too()
+    {
+        using ModelData data = RandomModel.Create(RandomModel.Config(32, 4, 64, 1, 600));
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(data, new TranslatorOptions(backend));
+        var request = new TranslationRequest(["t5", "t6"]);
+        DecodingOptions one = new() { MaxDecodingLength = 1, NumHypotheses = 256, ReturnAlternatives = true };
+        HashSet<string> likely = [.. translator.Translate(request with { Options = one }).Hypotheses.Select(static h => h.Tokens[0])];
+        Assert.Equal(256, likely.Count);
+        DecodingOptions hot = new() { MaxDecodingLength = 1, NumHypotheses = 2, SamplingTopK = 0, SamplingTemperature = 1e4f };
+        int others = Enumerable.Range(1, 20)
+            .SelectMany(seed => translator.Translate(request with { Options = hot with { Seed = seed } }).Hypotheses)
+            .Count(hypothesis => !likely.Contains(hypothesis.Tokens[0]));
+        Assert.InRange(others, 10, 40);
     }
 
     [Fact]
@@ -220,6 +385,8 @@ public sealed class TranslatorTests : IDisposable
             yield return request;
         }
     }
+
+    private static string[] Letters(string word) => [.. word.Select(static letter => letter.ToString())];
 
     private static string Text(TranslationResult result) =>
         string.Join(" | ", result.Hypotheses.Select(static h => $"{string.Join(' ', h.Tokens)} {h.Score:R}"));
