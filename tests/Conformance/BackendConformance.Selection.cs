@@ -43,7 +43,7 @@ public abstract partial class BackendConformance
         Weight whole = Backend.Pack([matrix.Tensor]);
         using Weight some = Backend.SelectOutputs(whole, [2, 0]);
         whole.Dispose();
-        Assert.Equal([11f, 3f], Run(b => b.Linear(Put(b, 1, 2, [1, 1], view: false), new LinearWeights(some, Tensor.None))));
+        Assert.Equal([11f, 3f], Run(b => b.Linear(Put(b, 1, 2, [1f, 1f], view: false), new LinearWeights(some, Tensor.None))));
     }
 
     [Theory]
@@ -58,7 +58,7 @@ public abstract partial class BackendConformance
         {
             Tensor columns = b.Rent(new Shape(1, 1), DType.Int32);
             b.Write(columns, [output]);
-            return b.SelectColumns(Put(b, 1, 3, [1, 2, 3], view: false), columns);
+            return b.SelectColumns(Put(b, 1, 3, [1f, 2f, 3f], view: false), columns);
         }));
     }
 

@@ -253,6 +253,7 @@ internal sealed class ContinuousBatch : IDisposable
     {
         StepBuffers b = _buffers;
         b.DistributionCount = 0;
+        StepBuffers.Room(ref b.Named, _rows.Count);
         foreach (Sentence sentence in _sentences)
         {
             int first = sentence.FirstRow, rows = sentence.Search.Rows;
@@ -278,8 +279,6 @@ internal sealed class ContinuousBatch : IDisposable
             named[row] = sentence.Shortlist is { } list ? Array.BinarySearch(list, token) : token;
         }
 
-        int end = sentence.FirstRow + own.Rows;
-        StepBuffers.Keep(ref _buffers.Named, sentence.FirstRow, end);
         _backend.Read(_backend.LogProbability(own, Upload(named)), _buffers.Named.AsSpan(sentence.FirstRow, own.Rows));
     }
 

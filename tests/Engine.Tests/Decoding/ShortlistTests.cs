@@ -72,12 +72,43 @@ public sealed class ShortlistTests
     }
 
     [Fact]
-    public void A_list_is_as_a_model_whose_other_tokens_cannot_be()
+    public void Answers_are_those_of_CTranslate2()
+    {
+        using var directory = new TemporaryDirectory();
+        foreach (string file in Directory.GetFiles(TestData.Find("ct2/aren-v6-float32")))
+            File.Copy(file, directory[Path.GetFileName(file)]);
+        File.Copy(TestData.Find("ct2/aren-v6.vmap.txt"), directory["vmap.txt"]);
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(directory.Path, new TranslatorOptions(backend));
+        IReadOnlyList<Case> cases = CaseFile.Read("aren-v6.vmap.expected.json");
+        Assert.Equal(120, cases.Count);
+
+        // One by one there and all together here: a list does not depend on the batch.
+        IReadOnlyList<TranslationResult> results = translator.TranslateBatch(
+            [.. cases.Select(item => item.Request)], TestContext.Current.CancellationToken);
+        for (int i = 0; i < cases.Count; i++)
+        {
+            Assert.True(cases[i].Request.Options!.UseVmap);
+            Assert.Equal(cases[i].Hypotheses.Select(tokens => string.Join(' ', tokens)), Texts(results[i]));
+            for (int h = 0; h < results[i].Hypotheses.Count; h++)
+                Assert.Equal(cases[i].Scores[h], results[i].Hypotheses[h].Score, 1e-4f);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_list_is_as_a_model_whose_other_tokens_cannot_be(bool withRules)
     {
         using ModelData data = Model();
         var request = new TranslationRequest(RandomModel.Sentence(new Random(3), 7, Vocabulary))
         {
-            Options = new DecodingOptions { UseVmap = true, BeamSize = 4, NumHypotheses = 4, MaxDecodingLength = 12 },
+            Options = new DecodingOptions
+            {
+                UseVmap = true, BeamSize = 4, NumHypotheses = 4, MaxDecodingLength = 12,
+                DisableUnknown = withRules, RepetitionPenalty = withRules ? 1.2f : 1, NoRepeatNgramSize = withRules ? 3 : 0,
+                MinDecodingLength = withRules ? 5 : 1,
+            },
         };
         var list = new HashSet<int>(data.VocabularyMap!.Candidates(request.Source, [1]));
         using ModelData impossible = Model(bias => { for (int i = 0; i < bias.Length; i++) if (!list.Contains(i)) bias[i] = -1e9f; });

@@ -12,7 +12,6 @@ public class VocabularyMapTests
     private static readonly Vocabulary Target = new(["<unk>", "<s>", "</s>", "un", "deux", "trois", "quatre"], "<unk>");
 
     [Theory]
-    [InlineData("", "x", new[] { 0, 1, 2 })]
     [InlineData("\tun deux\n", "x", new[] { 0, 1, 2, 3, 4 })]
     [InlineData("x\ttrois quatre\n", "y x y", new[] { 0, 1, 2, 5, 6 })]
     [InlineData("x\ttrois quatre", "y z", new[] { 0, 1, 2 })]
