@@ -64,6 +64,7 @@ internal sealed class ConvertCommand
         Tensors = data.Tensors,
         SourceVocabulary = data.SourceVocabulary,
         TargetVocabulary = data.TargetVocabulary,
+        VocabularyMap = data.VocabularyMap,
         Tokens = data.Tokens,
         Tokenizer = tokenizer ?? data.Tokenizer,
         Rounding = data.Rounding,

@@ -34,6 +34,7 @@ public sealed class OptionTests
         ("--return-alternatives", null, nameof(DecodingOptions.ReturnAlternatives), true),
         ("--min-alternative-expansion-prob", "0.1", nameof(DecodingOptions.MinAlternativeExpansionProbability), 0.1f),
         ("--replace-unknowns", null, nameof(DecodingOptions.ReplaceUnknowns), true),
+        ("--use-vmap", null, nameof(DecodingOptions.UseVmap), true),
     ];
 
     public static TheoryData<string> Options => [.. All.Select(row => row.Option)];

@@ -56,6 +56,7 @@ public static class ModelWriter
             WriteConfig(
                 model, layout, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
+            if (model.VocabularyMap is { } map) VocabularyMapFile.Write(map, model.TargetVocabulary, temporary);
             cancellation.ThrowIfCancellationRequested();
             if (Directory.Exists(place)) Directory.Delete(place);
             Directory.Move(temporary, place);
