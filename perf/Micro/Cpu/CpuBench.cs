@@ -4,7 +4,7 @@ using BenchmarkDotNet.Attributes;
 using Engine.Backends;
 using Engine.Cpu;
 
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 [SuppressMessage("Design", "CA1001", Justification = "BenchmarkDotNet calls Cleanup.")]
 public abstract class CpuBench

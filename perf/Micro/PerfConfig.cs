@@ -9,7 +9,7 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
 
-namespace Engine.Perf;
+namespace Engine.Perf.Micro;
 
 internal sealed class PerfConfig : ManualConfig
 {
@@ -28,7 +28,7 @@ internal sealed class PerfConfig : ManualConfig
         AddColumnProvider(
             DefaultColumnProviders.Descriptor, DefaultColumnProviders.Params, DefaultColumnProviders.Metrics);
         AddColumn(StatisticColumn.Mean, StatisticColumn.StdDev, BaselineRatioColumn.RatioMean);
-        AddColumn(new RateColumn(), new ShareColumn(), new TokensColumn());
+        AddColumn(new RateColumn(), new ShareColumn());
         HideColumns("Gen0", "Gen1", "Gen2");
         WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
         WithOrderer(new DefaultOrderer(SummaryOrderPolicy.Declared, MethodOrderPolicy.Declared));

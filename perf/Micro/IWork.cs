@@ -1,5 +1,5 @@
 // What a benchmark has to do at least: with it a time becomes a share of what the machine can do.
-namespace Engine.Perf;
+namespace Engine.Perf.Micro;
 
 /// <summary>The shape of a benchmark, which knows its own work.</summary>
 public interface IWork
@@ -18,7 +18,4 @@ public interface IWork
     /// <summary>Whether the operations are on small integers.</summary>
     /// <param name="variant">Name of the benchmark's method.</param>
     bool IsInteger(string variant) => false;
-
-    /// <summary>Tokens of text that come out; 0: none do.</summary>
-    int Tokens => 0;
 }

@@ -3,7 +3,7 @@ using BenchmarkDotNet.Attributes;
 using Engine.Backends;
 using Engine.Tensors;
 
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 public class LayerNormBench : CpuBench
 {

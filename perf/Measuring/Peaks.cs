@@ -1,45 +1,44 @@
-// Loops that do nothing but what is measured: multiply-adds in registers, and reads of a buffer.
-using System.Diagnostics;
+// Loops that do nothing but multiply and add in registers: what a core can do at most.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Engine.Cpu.Simd;
 
-namespace Engine.Perf;
+namespace Engine.Perf.Measuring;
 
-/// <summary>One slice of each measurement, some milliseconds long, on the calling thread.</summary>
+/// <summary>One slice of each loop, a millisecond or two long, on the calling thread.</summary>
 internal static unsafe class Peaks
 {
     // A multiply-add takes 4 or 5 cycles on 2 ports: 12 chains keep both ports busy and still fit in 16 registers.
     private const int Chains = 12;
 
-    private const int Rounds = 400_000;
+    private const int Rounds = 1_000_000;
 
-    [ThreadStatic]
-    private static float[]? _buffer;
-
-    private static volatile float _sink;
-
-    /// <summary>Floating-point operations a second with registers of 4 floats; a multiply-add is two.</summary>
-    public static double Float128() => Rate(2.0 * Chains * 4, &Float128Loop);
-
-    /// <summary>The same with registers of 8.</summary>
-    public static double Float256() => Rate(2.0 * Chains * 8, &Float256Loop);
-
-    /// <summary>The same with registers of 16.</summary>
-    public static double Float512() => Rate(2.0 * Chains * 16, &Float512Loop);
-
-    /// <summary>Integer operations a second, a multiply-add being two; 0 where .NET has no such instruction.</summary>
-    public static double Integer() =>
-        AvxVnni.IsSupported ? Rate(2.0 * Chains * 32, &BytesLoop)
-        : Avx512BW.IsSupported ? Rate(2.0 * 6 * 32, &Shorts512Loop)
-        : Avx2.IsSupported ? Rate(2.0 * Chains * 16, &Shorts256Loop) : 0;
-
-    // The clock is read outside of the loop's method: a call after the loop would make the compiler keep the sums in memory.
-    private static double Rate(double operations, delegate*<float> loop)
+    /// <summary>Floating-point operations of a slice by registers of a rung; a multiply-add is two.</summary>
+    public static double Float(Rung rung) => rung switch
     {
-        long start = Stopwatch.GetTimestamp();
-        _sink = loop();
-        return operations * Rounds / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Rung.Avx512 => Run(2.0 * Chains * 16, &Float512Loop),
+        Rung.Avx2 => Run(2.0 * Chains * 8, &Float256Loop),
+        _ => Run(2.0 * Chains * 4, &Float128Loop),
+    };
+
+    /// <summary>Integer operations of a slice, a multiply-add being two; 0 where .NET has no such instruction.</summary>
+    public static double Integer() =>
+        AvxVnni.IsSupported ? Run(2.0 * Chains * 32, &BytesLoop)
+        : Avx512BW.IsSupported ? Run(2.0 * 6 * 32, &Shorts512Loop)
+        : Avx2.IsSupported ? Run(2.0 * Chains * 16, &Shorts256Loop) : 0;
+
+    /// <summary>Operations of a slice on 8-bit integers: twice those of 32-byte registers where there are 64-byte ones.</summary>
+    public static double Int8() => Machine.HasVnni512 ? 2 * Integer() : Integer();
+
+    /// <summary>Operations of a slice on bfloat16: twice those on float32 where the processor knows them, else the same.</summary>
+    public static double BFloat16() => (Machine.HasBFloat16 ? 2 : 1) * Float(Ladder.Best);
+
+    // A loop is a method of its own: a call after it would make the compiler keep the sums in memory.
+    private static double Run(double operations, delegate*<float> loop)
+    {
+        float sum = loop();
+        return float.IsNaN(sum) ? 0 : operations * Rounds;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -115,42 +114,6 @@ internal static unsafe class Peaks
         }
 
         return (a + b + c + d + e + f + g + h + i + j + k + l).ToScalar();
-    }
-
-    /// <summary>Bytes a second read from a buffer of so many floats, which was read before.</summary>
-    public static double Read(long floats)
-    {
-        if (_buffer?.LongLength != floats)
-        {
-            _buffer = new float[floats];
-            Array.Fill(_buffer, 1f);
-        }
-
-        long passes = Math.Max(1, (16 << 20) / (floats * sizeof(float)));
-        fixed (float* first = _buffer)
-        {
-            long start = Stopwatch.GetTimestamp();
-            _sink = ReadLoop(first, floats, passes);
-            return (double)passes * floats * sizeof(float) / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float ReadLoop(float* first, long floats, long passes)
-    {
-        Vector256<float> a = default, b = default, c = default, d = default;
-        for (long pass = 0; pass < passes; pass++)
-        {
-            for (float* p = first, end = first + floats; p < end; p += 64)
-            {
-                a += Vector256.Load(p) + Vector256.Load(p + 8);
-                b += Vector256.Load(p + 16) + Vector256.Load(p + 24);
-                c += Vector256.Load(p + 32) + Vector256.Load(p + 40);
-                d += Vector256.Load(p + 48) + Vector256.Load(p + 56);
-            }
-        }
-
-        return Vector256.Sum(a + b + c + d);
     }
 
     // Thirty-two products of bytes an instruction.

@@ -4,8 +4,9 @@ using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using Engine.Perf.Measuring;
 
-namespace Engine.Perf;
+namespace Engine.Perf.Micro;
 
 /// <summary>A figure that follows from a benchmark's work and its mean time.</summary>
 internal abstract class WorkColumn(string name, string legend, int priority) : IColumn
@@ -57,10 +58,10 @@ internal readonly record struct Floor(double ArithmeticSeconds, double MemorySec
 
     public static Floor Of(IWork work, string variant)
     {
-        double integers = work.IsInteger(variant) ? Machine.This.IntegerPeak(work.Threads) : 0;
-        double peak = integers > 0 ? integers : Machine.This.FloatPeak(work.Threads);
+        double peak = Machine.This.Peak(work.IsInteger(variant) ? Limit.Int8 : Limit.Float32, work.Threads);
         double bytes = work.Bytes(variant);
-        return new Floor(work.Operations(variant) / peak, bytes / Machine.This.Bandwidth(bytes, work.Threads));
+        long set = Machine.Levels(work.Threads).FirstOrDefault(level => bytes <= level.Bytes, Machine.Levels(1).Last()).Bytes;
+        return new Floor(work.Operations(variant) / peak, bytes / Machine.This.Peak(Limit.Read, work.Threads, set));
     }
 }
 
@@ -81,14 +82,4 @@ internal sealed class ShareColumn() : WorkColumn("Of peak", "The least time that
 {
     protected override string Value(IWork work, string variant, double seconds) =>
         string.Create(CultureInfo.InvariantCulture, $"{100 * Floor.Of(work, variant).Seconds / seconds:F0} %");
-}
-
-/// <summary>What a user of a model sees.</summary>
-internal sealed class TokensColumn() : WorkColumn("Tokens/s", "Tokens of the best hypotheses a second", 2)
-{
-    public override bool IsAvailable(Summary summary) =>
-        summary.BenchmarksCases.Any(static item => Work(item)?.Tokens > 0);
-
-    protected override string Value(IWork work, string variant, double seconds) =>
-        string.Create(CultureInfo.InvariantCulture, $"{work.Tokens / seconds:N0}");
 }

@@ -5,7 +5,7 @@ using Engine.Backends;
 using Engine.Reference;
 using Engine.Tensors;
 
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 public sealed record AttentionWork(int Sentences, int Length, int Threads) : IWork
 {

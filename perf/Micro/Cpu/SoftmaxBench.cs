@@ -2,7 +2,7 @@
 using BenchmarkDotNet.Attributes;
 using Engine.Tensors;
 
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 public class SoftmaxBench : CpuBench
 {

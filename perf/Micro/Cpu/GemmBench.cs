@@ -4,7 +4,7 @@ using Engine.Backends;
 using Engine.Reference;
 using Engine.Tensors;
 
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 public sealed record GemmWork(int Rows, int Inputs, int Outputs, int Threads) : IWork
 {

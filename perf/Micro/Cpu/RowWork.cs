@@ -1,5 +1,5 @@
 // Operators that read and write tables, a row at a time.
-namespace Engine.Perf.Cpu;
+namespace Engine.Perf.Micro.Cpu;
 
 /// <summary>A table whose rows are worked on one by one: the bytes are the floor.</summary>
 public sealed record RowWork(int Rows, int Columns, int Threads) : IWork

@@ -1,7 +1,7 @@
 // Of all that BenchmarkDotNet says while it runs: which case is running, and what went wrong.
 using BenchmarkDotNet.Loggers;
 
-namespace Engine.Perf;
+namespace Engine.Perf.Micro;
 
 internal sealed class BriefLogger : ILogger
 {
