@@ -59,7 +59,7 @@ internal static class Measurements
             }
         }
 
-        var report = new Report(machine, results);
+        var report = new Report(machine, Machine.This.Roofs(), results);
         Console.WriteLine();
         Console.Write(report.ToText());
         (int held, int missed, int unknown) = report.Goals;

@@ -1,10 +1,16 @@
 // What this machine can do at most, measured when it is first asked: the roof under which every figure stands.
 using System.Globalization;
 using System.Runtime.Intrinsics.X86;
-using System.Text;
 using Engine.Cpu.Simd;
 
 namespace Engine.Perf.Measuring;
+
+/// <summary>A limit, measured.</summary>
+/// <param name="What">As in <c>float32</c>, <c>read L2</c>.</param>
+/// <param name="Unit">Of both figures.</param>
+/// <param name="One">On one thread.</param>
+/// <param name="Several">On as many as the rows with more than one use.</param>
+internal sealed record Roof(string What, string Unit, double One, double Several);
 
 /// <summary>Peaks of the machine that runs this.</summary>
 internal sealed class Machine
@@ -60,32 +66,21 @@ internal sealed class Machine
         yield return ("memory", Math.Max(256 << 20, 8 * caches.L3));
     }
 
+    /// <summary>All peaks, on one thread and on <see cref="Many"/>.</summary>
+    public IReadOnlyList<Roof> Roofs() =>
+    [
+        .. from limit in (Limit[])[Limit.Float32, Limit.BFloat16, Limit.Int8]
+           select new Roof(limit.ToString().ToLowerInvariant(), limit == Limit.Int8 ? "Gop/s" : "GFLOP/s",
+               Peak(limit, 1) / 1e9, Peak(limit, Many) / 1e9),
+        .. from limit in (Limit[])[Limit.Read, Limit.Copy]
+           from sets in Levels(1).Zip(Levels(Many))
+           select new Roof($"{limit.ToString().ToLowerInvariant()} {sets.First.Level}", "GB/s",
+               Peak(limit, 1, sets.First.Bytes) / 1e9, Peak(limit, Many, sets.Second.Bytes) / 1e9),
+    ];
+
     /// <summary>All peaks, a line each.</summary>
-    public string Describe()
-    {
-        int many = Many;
-        var text = new StringBuilder();
-        Add("float32, GFLOP/s", threads => Peak(Limit.Float32, threads));
-        Add("bfloat16, GFLOP/s", threads => Peak(Limit.BFloat16, threads));
-        Add("int8, Gop/s", threads => Peak(Limit.Int8, threads));
-        foreach (Limit limit in (Limit[])[Limit.Read, Limit.Copy])
-        {
-            foreach ((string level, _) in Levels(1))
-            {
-                Add($"{limit}, {level}, GB/s".ToLowerInvariant(), threads =>
-                    Peak(limit, threads, Levels(threads).First(found => found.Level == level).Bytes));
-            }
-        }
-
-        return text.ToString();
-
-        void Add(string what, Func<int, double> peak)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"  {what,-24}{peak(1) / 1e9,9:F1} on 1 thread");
-            if (many > 1) text.Append(CultureInfo.InvariantCulture, $" {peak(many) / 1e9,9:F1} on {many}");
-            text.AppendLine();
-        }
-    }
+    public string Describe() => string.Concat(Roofs().Select(static roof => string.Create(CultureInfo.InvariantCulture,
+        $"  {roof.What,-16}{roof.One,9:F1} {roof.Unit} on 1 thread {roof.Several,9:F1} on {Many}\n")));
 
     private static bool Bit(int leaf, int subleaf, Func<(int Eax, int Ebx, int Ecx, int Edx), int> register, int bit) =>
         X86Base.IsSupported && (register(X86Base.CpuId(leaf, subleaf)) >> bit & 1) != 0;

@@ -3,11 +3,12 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Engine.Perf.Measuring;
 
 namespace Engine.Perf.Table;
 
 /// <summary>A run.</summary>
-internal sealed record Report(MachineDescription Machine, IReadOnlyList<Result> Results)
+internal sealed record Report(MachineDescription Machine, IReadOnlyList<Roof> Roofs, IReadOnlyList<Result> Results)
 {
     private static readonly JsonSerializerOptions Options = new()
     {
@@ -47,6 +48,9 @@ internal sealed record Report(MachineDescription Machine, IReadOnlyList<Result> 
     public string ToMarkdown()
     {
         var text = new StringBuilder().AppendLine(Machine.ToString()).AppendLine();
+        text.AppendLine("| limit | 1 thread | several | |").AppendLine("| --- | ---: | ---: | --- |");
+        foreach (Roof roof in Roofs) text.AppendLine($"| {roof.What} | {Number(roof.One)} | {Number(roof.Several)} | {roof.Unit} |");
+        text.AppendLine();
         text.AppendLine($"| {string.Join(" | ", Header)} |").AppendLine("| --- | ---: | ---: | ---: | --- | --- | --- |");
         foreach (Result result in Results) text.AppendLine($"| {string.Join(" | ", Cells(result))} |");
         return text.ToString();
