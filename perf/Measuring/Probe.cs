@@ -32,6 +32,7 @@ internal abstract class Probe(int threads) : IDisposable
     /// <summary>Operations or bytes a second in one slice, all threads together, each on its own clock.</summary>
     public double Slice() => _team.Sum(thread =>
     {
+        Warm(thread);
         double start = Clock.Seconds(threads);
         double work = Run(thread);
         return work / (Clock.Seconds(threads) - start);
@@ -39,6 +40,11 @@ internal abstract class Probe(int threads) : IDisposable
 
     /// <inheritdoc />
     public virtual void Dispose()
+    {
+    }
+
+    /// <summary>Puts into the caches what will be there in the long run.</summary>
+    protected virtual void Warm(int thread)
     {
     }
 
@@ -55,28 +61,29 @@ internal sealed class ArithmeticProbe(int threads, Func<double> loop) : Probe(th
 /// <summary>A loop over memory; each thread has its part of the bytes.</summary>
 internal sealed unsafe class TrafficProbe : Probe
 {
-    // About a millisecond at the speed of memory.
-    private const long BytesOfSlice = 32 << 20;
+    // A millisecond or two at the speed of memory.
+    private const long BytesOfSlice = 64 << 20;
 
-    private readonly Traffic _traffic;
     private readonly HugeBuffer[][] _buffers;
-    private readonly bool _past;
+    private Action<float*[], long> _loop;
 
     /// <param name="threads">Threads.</param>
     /// <param name="traffic">What is done.</param>
     /// <param name="bytes">Bytes of all tables and threads together.</param>
     public TrafficProbe(int threads, Traffic traffic, double bytes) : base(threads)
     {
-        _traffic = traffic;
         int tables = 1 + (int)traffic;
         _buffers = [.. Enumerable.Range(0, threads).Select(_ => Enumerable.Range(0, tables)
             .Select(_ => new HugeBuffer((long)(bytes / threads / tables))).ToArray())];
 
-        // Stores that pass by the caches win where the tables do not fit in them; which it is here is tried.
-        if (traffic == Traffic.Read) return;
-        double through = Best();
-        _past = true;
-        _past = Best() > through;
+        // Which loop is the best here, at this level of cache, is tried.
+        Action<float*[], long>[] loops = Loops(traffic);
+        double[] rates = [.. loops.Select(loop =>
+        {
+            _loop = loop;
+            return Enumerable.Range(0, 5).Max(_ => Slice());
+        })];
+        _loop = loops[Array.IndexOf(rates, rates.Max())];
     }
 
     public override void Dispose()
@@ -85,25 +92,46 @@ internal sealed unsafe class TrafficProbe : Probe
         base.Dispose();
     }
 
-    protected override double Run(int thread)
+    // Only where it can lie in a cache.
+    protected override void Warm(int thread)
     {
-        HugeBuffer[] tables = _buffers[thread];
-        long floats = tables[0].Floats, bytes = floats * sizeof(float) * tables.Length;
-        long passes = Math.Max(1, BytesOfSlice / bytes);
-        for (long pass = 0; pass < passes; pass++)
-        {
-            switch (_traffic)
-            {
-                case Traffic.Read: _ = Streams.Read(tables[0].Pointer, floats); break;
-                case Traffic.Copy when _past: Streams.CopyPast(tables[0].Pointer, tables[1].Pointer, floats); break;
-                case Traffic.Copy: Streams.Copy(tables[0].Pointer, tables[1].Pointer, floats); break;
-                case Traffic.Add when _past: Streams.AddPast(tables[0].Pointer, tables[1].Pointer, tables[2].Pointer, floats); break;
-                default: Streams.Add(tables[0].Pointer, tables[1].Pointer, tables[2].Pointer, floats); break;
-            }
-        }
-
-        return (double)passes * bytes;
+        if (BytesOfPass(thread) <= BytesOfSlice) Pass(thread, passes: 1);
     }
 
-    private double Best() => Enumerable.Range(0, 5).Max(_ => Slice());
+    protected override double Run(int thread)
+    {
+        long passes = Math.Max(1, BytesOfSlice / BytesOfPass(thread));
+        Pass(thread, passes);
+        return (double)passes * BytesOfPass(thread);
+    }
+
+    private long BytesOfPass(int thread) => _buffers[thread][0].Floats * sizeof(float) * _buffers[thread].Length;
+
+    private void Pass(int thread, long passes)
+    {
+        HugeBuffer[] buffers = _buffers[thread];
+        var tables = new float*[buffers.Length];
+        for (int i = 0; i < tables.Length; i++) tables[i] = buffers[i].Pointer;
+        for (long pass = 0; pass < passes; pass++) _loop(tables, buffers[0].Floats);
+    }
+
+    // Stores that pass by the caches win where the tables do not fit in them.
+    private static Action<float*[], long>[] Loops(Traffic traffic) => traffic switch
+    {
+        Traffic.Read =>
+        [
+            static (tables, floats) => Streams.Read(tables[0], floats), static (tables, floats) => Streams.ReadFour(tables[0], floats),
+            static (tables, floats) => Streams.ReadAhead(tables[0], floats),
+        ],
+        Traffic.Copy =>
+        [
+            static (tables, floats) => Streams.Copy(tables[0], tables[1], floats),
+            static (tables, floats) => Streams.CopyPast(tables[0], tables[1], floats),
+        ],
+        _ =>
+        [
+            static (tables, floats) => Streams.Add(tables[0], tables[1], tables[2], floats),
+            static (tables, floats) => Streams.AddPast(tables[0], tables[1], tables[2], floats),
+        ],
+    };
 }

@@ -8,7 +8,7 @@ namespace Engine.Perf.Drawing;
 internal sealed class Labels(Plot plot, (double Least, double Most) xs, (double Least, double Most) ys, PixelRect area)
 {
     private const float Size = 12;
-    private const float LetterWidth = 6.6f;
+    private const float LetterWidth = 7.3f;
     private const float Margin = 3;
 
     private readonly List<(Pixel At, string Text, Color Color)> _beside = [];
@@ -88,7 +88,7 @@ internal sealed class Labels(Plot plot, (double Least, double Most) xs, (double 
     {
         Text word = plot.Add.Text(text, X(at.X), Y(at.Y));
         (word.LabelFontSize, word.LabelFontColor, word.LabelAlignment) = (Size, color, alignment);
-        (word.LabelPadding, word.LabelBackgroundColor, word.LabelBorderColor) = (0, Colors.Transparent, Colors.Transparent);
+        (word.LabelPadding, word.LabelBackgroundColor, word.LabelBorderColor) = (0, Colors.White.WithAlpha(.75), Colors.Transparent);
         return word;
     }
 

@@ -2,11 +2,12 @@
 // -- PERF.JSON OUT.SVG`. Both axes are logarithms; one thread.
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using ScottPlot;
 
 namespace Engine.Perf.Drawing;
 
-internal static class Program
+internal static partial class Program
 {
     private const int Width = 1200;
     private const int Height = 760;
@@ -38,7 +39,10 @@ internal static class Program
         foreach (JsonElement result in report.GetProperty("Results").EnumerateArray()) DrawKernel(plot, labels, result);
         labels.Draw();
         Frame(plot, report.GetProperty("Machine"));
-        plot.SaveSvg(arguments[1], Width, Height);
+
+        // The drawing machine's font is not the reader's.
+        string svg = FontFamily().Replace(plot.GetSvgXml(Width, Height), "font-family=\"Verdana, 'DejaVu Sans', sans-serif\"");
+        File.WriteAllText(arguments[1], svg);
         return 0;
     }
 
@@ -95,6 +99,9 @@ internal static class Program
         plot.YLabel("10⁹ operations a second", 14);
         plot.Grid.MajorLineColor = Colors.Black.WithAlpha(.06);
     }
+
+    [GeneratedRegex("font-family=\"[^\"]*\"")]
+    private static partial Regex FontFamily();
 
     private static void Ticks(IAxis axis, double[] values)
     {
