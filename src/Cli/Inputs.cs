@@ -39,8 +39,12 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
     /// <summary>Places of the window for so many bytes: very long lines are not all in memory at once.</summary>
     public static int Weight(long bytes) => (int)Math.Min(1 + (bytes / BytesOfOnePlace), int.MaxValue);
 
-    /// <summary>Whether a path is one of the files.</summary>
-    public bool Contains(string path) => _files.Any(file => file != Standard && shell.FullPath(file) == path);
+    /// <summary>Whether a path is one of the files, or a link to one, or one of them a link to it.</summary>
+    public bool Contains(string path)
+    {
+        string target = Target(path);
+        return _files.Any(file => file != Standard && Target(shell.FullPath(file)) == target);
+    }
 
     /// <summary>Refuses files that are not there, before a model is loaded.</summary>
     /// <exception cref="IOException">A file is missing, or a directory.</exception>
@@ -86,6 +90,18 @@ internal sealed class Inputs(Shell shell, IReadOnlyList<string> files)
                     shell.FullPath(file), FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
                 yield return new InputBuffer(stream, file);
             }
+        }
+    }
+
+    private static string Target(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return path;   // what cannot be followed is told when it is opened
         }
     }
 }

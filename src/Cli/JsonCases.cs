@@ -57,7 +57,7 @@ internal sealed class JsonCases(
         bool linesOnly = false;   // among lines, one that begins with a bracket is a wrong line and no more
         while (true)
         {
-            if (!linesOnly && NextIs(input, (byte)'['))
+            if (!linesOnly && NextIsList(input))
             {
                 input.Advance(1);
                 foreach (JsonCase element in ReadArray(input)) yield return element;
@@ -86,6 +86,21 @@ internal sealed class JsonCases(
         JsonValueKind.True or JsonValueKind.False => "a boolean",
         _ => "null",
     };
+
+    // A list of cases begins with an object (or is empty, or lacks one); any other bracket is the start of a wrong line.
+    private static bool NextIsList(InputBuffer input)
+    {
+        if (!NextIs(input, (byte)'[')) return false;
+        int at = 1;
+        while (true)
+        {
+            ReadOnlySpan<byte> rest = input.Available[at..];
+            int first = rest.IndexOfAnyExcept(" \t\r\n"u8);
+            if (first >= 0) return rest[first] is (byte)'{' or (byte)']' or (byte)',';
+            at = input.Available.Length;
+            if (!input.Fill()) return false;
+        }
+    }
 
     // Skips blanks within the line. A line break is left to the line reader, which counts it.
     private static bool NextIs(InputBuffer input, byte wanted)

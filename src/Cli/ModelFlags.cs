@@ -1,6 +1,7 @@
 // The options of every command that loads a model: which one, on what, how.
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Engine.Backends;
 
 namespace Engine.Cli;
@@ -115,7 +116,7 @@ internal static class Flags
         },
     };
 
-    /// <summary>A finite number for which a condition holds.</summary>
+    /// <summary>A finite number for which a condition holds. A comma separates nothing: 0,6 is not 6.</summary>
     public static Option<float> Number(
         string name, Func<float, bool> holds, string expected, float standard, string description) => new(name)
         {
@@ -123,7 +124,8 @@ internal static class Flags
             Description = description,
             DefaultValueFactory = _ => standard,
             CustomParser = result =>
-                float.TryParse(result.Tokens[0].Value, out float value) && float.IsFinite(value) && holds(value)
+                float.TryParse(result.Tokens[0].Value, NumberStyles.Float, null, out float value)
+                    && float.IsFinite(value) && holds(value)
                     ? value
                     : Wrong<float>(result, name, expected),
         };

@@ -58,7 +58,7 @@ internal sealed class Shell
         {
             Error.WriteLine($"engine: {Failure.OneLine(message)}");
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Where standard error cannot be written, the exit code has to say it.
         }

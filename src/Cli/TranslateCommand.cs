@@ -124,6 +124,9 @@ internal sealed class TranslateCommand
 
         private void Write(TextLine line, Task<TranslationResult> answer)
         {
+            // A line of text cannot be wrong, so a request that is refused is refused for the command's options.
+            if (answer.Exception?.InnerException is ArgumentException wrong)
+                throw new UsageException(Failure.Describe(wrong));
             if (answer.Exception?.InnerException is SequenceTooLongException tooLong) WriteFailure(line, tooLong);
             else if (Json) WriteJson(line, answer.GetAwaiter().GetResult());
             else WriteText(answer.GetAwaiter().GetResult());

@@ -229,6 +229,7 @@ public sealed unsafe partial class CpuBackend
     // A vector more than there are elements: the last values of a head are read as a whole vector.
     private Tensor AllocateBlocks(int blocks, int columns)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         var shape = new Shape(blocks, columns * KeyValueCache.BlockPositions);
         long bytes = (shape.Count + Lanes.Count) * sizeof(float);
         void* memory = NativeBuffer.Allocate(bytes, zeroed: true);

@@ -1,5 +1,6 @@
 // Weights: packed once, multiplied, looked up. The kernels are in Kernels/; here arguments are checked and work is cut.
 using Engine.Backends;
+using Engine.Cpu.Assembler;
 using Engine.Cpu.Kernels;
 using Engine.Tensors;
 
@@ -14,7 +15,8 @@ public sealed unsafe partial class CpuBackend
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return WeightPacker.Pack(parts, rounding);
+        bool isPaired = rounding == ActivationRounding.BFloat16 && Tiles(TileKind.BFloat16) != null;
+        return WeightPacker.Pack(parts, rounding, isPaired);
     }
 
     /// <inheritdoc />
@@ -38,6 +40,7 @@ public sealed unsafe partial class CpuBackend
         {
             Ids = Row<int>(ids, 0),
             Type = packed.Type,
+            IsPaired = packed.IsPaired,
             Panels = packed.Panels,
             PanelBytes = (nint)packed.PanelBytes,
             Scales = packed.Scales,
@@ -68,6 +71,9 @@ public sealed unsafe partial class CpuBackend
         };
         switch (packed.Type)
         {
+            case DType.Float32 when Tiles(TileKind.Float32) != null: Multiply(x, packed, epilogue, y); break;
+            case DType.BFloat16 when packed.IsPaired: MultiplyBFloat16(x, packed, epilogue, y); break;
+            case DType.Int8 when Tiles(TileKind.Int8) != null: MultiplyBytes(x, packed, epilogue, y); break;
             case DType.Float32: MultiplyFloats<Float32Element>(x, packed, epilogue, y); break;
             case DType.BFloat16: MultiplyFloats<BFloat16Element>(x, packed, epilogue, y); break;
             case DType.Float16: MultiplyFloats<Float16Element>(x, packed, epilogue, y); break;
@@ -77,6 +83,72 @@ public sealed unsafe partial class CpuBackend
 
         _arena.Release(mark);
         return y;
+    }
+
+    // Addresses of the machine-made tiles of a kind; null: there are none, and the kernels in C# serve.
+    private nint* Tiles(TileKind kind) => _usesMachineCode ? TileSet.Of(kind).Functions : null;
+
+    private void Multiply(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y) =>
+        MultiplyTiles(TileKind.Float32, (byte*)Row<float>(x, 0), x.Stride * sizeof(float), null, weight, epilogue, y);
+
+    private void MultiplyBytes(in Tensor x, PackedWeight weight, Epilogue epilogue, in Tensor y)
+    {
+        int stride = TileRow.Bytes(weight.Inputs);
+        epilogue.RowFactors = (float*)_arena.Take((long)x.Rows * sizeof(float));
+        var rounding = new ByteRows
+        {
+            Rows = x.Rows,
+            Inputs = weight.Inputs,
+            X = Row<float>(x, 0),
+            Stride = x.Stride,
+            Bytes = (byte*)_arena.Take((long)x.Rows * stride),
+            ByteStride = stride,
+            RowFactors = epilogue.RowFactors,
+            Rounding = weight.Rounding,
+        };
+        Share(rounding, TileRow.Tiles(x.Rows), x.Shape.Count);
+        MultiplyTiles(TileKind.Int8, rounding.Bytes, stride, (byte*)weight.Compensation, weight, epilogue, y);
+    }
+
+    private void MultiplyBFloat16(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y)
+    {
+        int stride = TileRow.Bytes(weight.Inputs * sizeof(ushort));
+        var rounding = new BFloat16Rows
+        {
+            Rows = x.Rows,
+            Inputs = weight.Inputs,
+            X = Row<float>(x, 0),
+            Stride = x.Stride,
+            Halves = (ushort*)_arena.Take((long)x.Rows * stride),
+            HalfStride = stride / sizeof(ushort),
+        };
+        Share(rounding, TileRow.Tiles(x.Rows), x.Shape.Count);
+        MultiplyTiles(TileKind.BFloat16, (byte*)rounding.Halves, stride, null, weight, epilogue, y);
+    }
+
+    private void MultiplyTiles(
+        TileKind kind, byte* x, nint xStride, byte* start, PackedWeight weight, in Epilogue epilogue, in Tensor y)
+    {
+        GemmShape shape = GemmShape.Assembled(kind);
+        int steps = (int)(weight.PanelBytes / (Simd.Lanes.Count * sizeof(float)));
+        var plan = new GemmPlan(y.Rows, steps, weight.Outputs, shape, _pool.Threads);
+        var product = new AssembledGemm
+        {
+            Rung = _rung,
+            Plan = plan,
+            Epilogue = epilogue,
+            Functions = TileSet.Of(kind).Functions,
+            Steps = steps,
+            Depth = shape.Depth,
+            Outputs = weight.Outputs,
+            X = x,
+            XStride = xStride,
+            W = weight.Panels,
+            Start = start,
+            Y = Row<float>(y, 0),
+            Stride = y.Stride,
+        };
+        _pool.Run(product, plan.Tiles);
     }
 
     private void MultiplyFloats<TElement>(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y)

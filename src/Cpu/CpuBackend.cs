@@ -19,6 +19,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     private readonly Arena _arena = new();
     private readonly Dictionary<nint, long> _allocations = [];
     private readonly Rung _rung;
+    private readonly bool _usesMachineCode;
     private bool _frameOpen;
     private bool _disposed;
 
@@ -28,13 +29,15 @@ public sealed unsafe partial class CpuBackend : IBackend
     {
         options ??= new BackendOptions();
         _rung = CpuOptions.Rung(options.InstructionSet);
+        _usesMachineCode = options.MachineCode && _rung == Rung.Avx512;
         _pool = new WorkerPool(CpuOptions.Threads(options.Threads));
     }
 
     /// <summary>A backend on a rung that the machine may lack: for tests, which then run the runtime's own code for it.</summary>
-    internal CpuBackend(Rung rung, int threads)
+    internal CpuBackend(Rung rung, int threads, bool machineCode = true)
     {
         _rung = rung;
+        _usesMachineCode = machineCode && rung == Rung.Avx512;
         _pool = new WorkerPool(threads);
     }
 
@@ -47,6 +50,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         CheckShape(shape);
         long bytes = shape.Count * type.Bytes();
         void* memory = NativeBuffer.Allocate(bytes, zeroed: true);
@@ -57,6 +61,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc />
     public void Free(in Tensor tensor)
     {
+        if (_disposed) return;
         if (!_allocations.Remove(tensor.Handle, out long bytes))
             throw new ArgumentException("The tensor was not allocated by this backend, or is freed already.", nameof(tensor));
         NativeBuffer.Free((void*)tensor.Handle, bytes);

@@ -120,6 +120,7 @@ public sealed class OptionTests
     [InlineData("--compute-type is 'int4'", "translate", "--compute-type", "int4")]
     [InlineData("--weights is 'int16'", "convert", "a", "b", "--weights", "int16")]
     [InlineData("--length-penalty is 'NaN', expected a number", "translate", "--length-penalty", "NaN")]
+    [InlineData("--length-penalty is '0,6', expected a number", "translate", "--length-penalty", "0,6")]
     [InlineData("--patience is '0', expected a number above 0", "translate", "--patience", "0")]
     [InlineData("--prefix-bias-beta is '1'", "translate", "--prefix-bias-beta", "1")]
     [InlineData("--sampling-topp is '1.5'", "translate", "--sampling-topp", "1.5")]

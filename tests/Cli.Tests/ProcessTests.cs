@@ -112,6 +112,13 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task A_closed_standard_error_leaves_the_exit_code()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "A shell closes standard error here.");
+        Assert.Equal(1, (await RunShellAsync("{0} missing.txt 2>&-")).Code);
+    }
+
+    [Fact]
     public async Task Several_processes_may_write_to_one_file()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");

@@ -165,7 +165,7 @@ public sealed class TranslateLineTests
     }
 
     [Fact]
-    public async Task An_option_that_the_translator_refuses_ends_the_work_with_one_line()
+    public async Task An_option_that_the_translator_refuses_is_wrong_usage_told_in_one_line()
     {
         using var shell = new TestShell
         {
@@ -174,8 +174,10 @@ public sealed class TranslateLineTests
                 Check = request => throw new ArgumentException("The token 'q' is not in the vocabulary.", nameof(request)),
             },
         };
-        Assert.Equal(1, await shell.TranslateAsync("a\nb\n"));
-        Assert.Equal("engine: The token 'q' is not in the vocabulary.", Assert.Single(shell.ErrorLines));
+        Assert.Equal(2, await shell.TranslateAsync("a\nb\n"));
+        Assert.Equal(
+            "engine: The token 'q' is not in the vocabulary. See 'engine translate --help'.",
+            Assert.Single(shell.ErrorLines));
         Assert.Empty(shell.Output);
     }
 
@@ -255,6 +257,18 @@ public sealed class TranslateLineTests
         shell.Write("one.txt", "a\n");
         Assert.Equal(2, await shell.RunAsync("translate", "one.txt", "--output", "./one.txt"));
         Assert.Contains("both input and output", shell.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_input_is_not_overwritten_through_a_link()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a privilege here.");
+        using var shell = new TestShell();
+        string input = shell.Write("one.txt", "a\n"), link = Path.Combine(shell.Directory, "link.txt");
+        File.CreateSymbolicLink(link, "one.txt");
+        Assert.Equal(2, await shell.RunAsync("translate", "one.txt", "--output", "link.txt"));
+        Assert.Equal(2, await shell.RunAsync("translate", "link.txt", "--output", "one.txt"));
+        Assert.Equal("a\n", await File.ReadAllTextAsync(input, Cancellation));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 // Storage and frames.
+using Engine.Backends;
 using Engine.Tensors;
 using Xunit;
 
@@ -44,6 +45,21 @@ public abstract partial class BackendConformance
             AssertOnlyInside(Floats(b, whole), 5, 17);
             return true;
         });
+    }
+
+    [Fact]
+    public void A_backend_that_is_disposed_has_freed_everything()
+    {
+        IBackend backend = Create();
+        Tensor tensor = backend.Allocate(new Shape(3, 4), DType.Float32);
+        KeyValueCache cache = backend.AllocateCache(2, 8, 8, 2);
+        backend.Dispose();
+        backend.Free(tensor);
+        backend.FreeCache(cache);
+        backend.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => backend.Allocate(new Shape(3, 4), DType.Float32));
+        Assert.Throws<ObjectDisposedException>(() => backend.AllocateCache(2, 8, 8, 2));
+        Assert.Throws<ObjectDisposedException>(backend.BeginFrame);
     }
 
     [Fact]

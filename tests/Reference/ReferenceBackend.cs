@@ -29,6 +29,7 @@ public sealed partial class ReferenceBackend : IBackend
     /// <inheritdoc />
     public void Free(in Tensor tensor)
     {
+        if (_disposed) return;
         if (_frame.Contains(tensor.Handle) || !_storages.Remove(tensor.Handle))
             throw new ArgumentException(
                 "The tensor was not allocated by this backend, or is freed already.", nameof(tensor));

@@ -11,6 +11,10 @@ internal unsafe struct Embedding : IJob
 {
     public int* Ids;
     public DType Type;
+
+    /// <summary>See <see cref="PackedWeight.IsPaired"/>.</summary>
+    public bool IsPaired;
+
     public byte* Panels;
     public nint PanelBytes;
 
@@ -52,6 +56,10 @@ internal unsafe struct Embedding : IJob
             case DType.Float16:
                 for (int k = 0; k < Width; k++) y[k] = (float)((Half*)panel)[FloatPlace(k, lane)] * Scale;
                 break;
+            case DType.BFloat16 when IsPaired:
+                for (int k = 0; k < Width; k++)
+                    y[k] = BitConverter.UInt32BitsToSingle((uint)((ushort*)panel)[PairPlace(k, lane)] << 16) * Scale;
+                break;
             case DType.BFloat16:
                 for (int k = 0; k < Width; k++)
                     y[k] = BitConverter.UInt32BitsToSingle((uint)((ushort*)panel)[FloatPlace(k, lane)] << 16) * Scale;
@@ -69,6 +77,8 @@ internal unsafe struct Embedding : IJob
 
     // PackedWeight says where elements are.
     private static nint FloatPlace(int k, int lane) => ((nint)k * Lanes.Count) + lane;
+
+    private static nint PairPlace(int k, int lane) => ((((nint)(k / 2) * Lanes.Count) + lane) * 2) + (k % 2);
 
     private static nint IntegerPlace(int k, int lane) =>
         ((((nint)(k / IntegerGroup.Inputs) * Lanes.Count) + lane) * IntegerGroup.Inputs) + (k % IntegerGroup.Inputs);

@@ -1,4 +1,5 @@
 // Tile sizes, one line a rung, each with its reason. They decide speed only: an output is one chain over k in any tile.
+using Engine.Cpu.Assembler;
 using Engine.Cpu.Simd;
 
 namespace Engine.Cpu.Kernels;
@@ -15,6 +16,11 @@ namespace Engine.Cpu.Kernels;
 internal readonly record struct GemmShape(
     int Rows, int Panels, int StreamPanels, int FewRowsPanels, int Depth, int BlockRows)
 {
+    // Machine code: as AVX-512, but there are tiles of eight panels for three rows too. Bytes have no blocks over k: a sum is
+    // 32 bits in a register from the first to the last input.
+    private static readonly GemmShape AssembledFloat = new(12, 2, 8, 8, Depth: 256, BlockRows: 144);
+    private static readonly GemmShape AssembledBytes = new(12, 2, 8, 8, Depth: int.MaxValue, BlockRows: 144);
+
     // A fused multiply-add takes 4 cycles on 2 ports: at least 8 registers must be summing at any time.
     //
     // AVX-512, 32 registers: 12 × 2 sums, 2 of weights, 1 broadcast; two panels of 256 inputs are 32 KiB of 48. AVX2,
@@ -40,6 +46,9 @@ internal readonly record struct GemmShape(
         Rung.Avx2 => Avx2,
         _ => Portable,
     };
+
+    /// <summary>Sizes for machine-made tiles; depth in steps.</summary>
+    public static GemmShape Assembled(TileKind kind) => kind == TileKind.Int8 ? AssembledBytes : AssembledFloat;
 
     /// <summary>Sizes for integer weights.</summary>
     public static GemmShape Integer(Rung rung) => rung switch

@@ -17,10 +17,10 @@ internal static unsafe class WeightPacker
     private const int MostInt8Inputs = 131_071;
 
     /// <summary>Packs matrices of one type and width, stacked one under the other.</summary>
-    public static PackedWeight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding)
+    public static PackedWeight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding, bool isPaired = false)
     {
         int outputs = Check(parts);
-        var weight = new PackedWeight(outputs, parts[0].Shape.Columns, parts[0].Type, rounding);
+        var weight = new PackedWeight(outputs, parts[0].Shape.Columns, parts[0].Type, rounding, isPaired);
         try
         {
             int output = 0;
@@ -103,7 +103,7 @@ internal static unsafe class WeightPacker
             if (!BitConverter.IsLittleEndian) ReverseEndianness(values);
             if (infinity != 0) CheckFinite(part, row, values, exponent);
             T* panel = (T*)(weight.Panels + (output / Lanes.Count * weight.PanelBytes));
-            int group = weight.IsInteger ? IntegerGroup.Inputs : 1;
+            int group = weight.GroupInputs;
             for (int k = 0; k < inputs; k++)
             {
                 T* destination = panel + (((((long)(k / group) * Lanes.Count) + lane) * group) + (k % group));

@@ -10,6 +10,12 @@ public sealed record BackendOptions
     /// <summary>CPU: <c>auto</c>, <c>avx512</c>, <c>avx2</c> or <c>portable</c>. The bits of a result do not depend on it.</summary>
     public string InstructionSet { get; init; } = "auto";
 
+    /// <summary>
+    /// CPU: whether instructions that .NET does not offer may be used by machine code made at run time. Only bfloat16
+    /// arithmetic (<see cref="ActivationRounding.BFloat16"/>) gives other bits without it.
+    /// </summary>
+    public bool MachineCode { get; init; } = true;
+
     /// <summary>CUDA: number of the device.</summary>
     public int Device { get; init; }
 }

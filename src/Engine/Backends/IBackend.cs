@@ -19,7 +19,9 @@ public interface IBackend : IDisposable
     /// <exception cref="OutOfMemoryException">There is no such room; the message says what was asked.</exception>
     Tensor Allocate(Shape shape, DType type);
 
-    /// <summary>Frees what <see cref="Allocate"/> returned.</summary>
+    /// <summary>
+    /// Frees what <see cref="Allocate"/> returned. A backend that is disposed has freed it already: nothing happens then.
+    /// </summary>
     void Free(in Tensor tensor);
 
     /// <summary>

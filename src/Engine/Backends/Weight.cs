@@ -29,16 +29,22 @@ public abstract class Weight : IDisposable
     protected abstract void Dispose(bool disposing);
 }
 
-/// <summary>How activations become integers before they meet an integer weight.</summary>
+/// <summary>How activations are rounded before they meet a weight.</summary>
 public enum ActivationRounding
 {
-    /// <summary>To the nearest integer, ties to even.</summary>
+    /// <summary>Before an integer weight to the nearest integer, ties to even; before a float weight not at all.</summary>
     Nearest,
 
     /// <summary>
     /// As files of CTranslate2 binary versions 1 to 4 were run: down to the next integer for int8, toward zero for int16.
     /// </summary>
     Legacy,
+
+    /// <summary>
+    /// Before a bfloat16 weight to bfloat16, ties to even, where the backend has an instruction that multiplies the two; else
+    /// as <see cref="Nearest"/>. Results then depend on the instruction set.
+    /// </summary>
+    BFloat16,
 }
 
 /// <summary>y = x Wᵀ + b.</summary>

@@ -22,6 +22,8 @@ internal sealed class BeamSearch : Search
     private float[] _sums;
     private float[] _nextSums;
     private bool[] _diverged;
+    private (float Score, int Index)[] _pool = [];
+    private float[] _poolScores = [];
     private int _rows = 1;
     private int _candidateCount;
     private bool _topFinished;
@@ -180,10 +182,11 @@ internal sealed class BeamSearch : Search
     private void Sample(in StepOutput output, int step)
     {
         int count = _rows * output.Candidates;
-        var pool = new (float Score, int Index)[count];
+        Span<(float Score, int Index)> pool = StepBuffers.Room(ref _pool, count);
         for (int i = 0; i < count; i++) pool[i] = (_sums[i / output.Candidates] + output.Scores[i], i);
-        Array.Sort(pool, static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Index.CompareTo(b.Index));
-        float[] scores = [.. pool.Select(static entry => entry.Score)];
+        pool.Sort(static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Index.CompareTo(b.Index));
+        Span<float> scores = StepBuffers.Room(ref _poolScores, count);
+        for (int i = 0; i < count; i++) scores[i] = pool[i].Score;
         foreach (int drawn in _sampler!.Draw(scores, hypothesis: 0, step))
         {
             if (_candidateCount == _candidates.Length) break;

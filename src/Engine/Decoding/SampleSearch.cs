@@ -7,13 +7,14 @@ internal sealed class SampleSearch : Search
     private readonly Search[] _samples;
     private FinishedTrail[] _results = [];
     private bool _begun;
+    private int _rows = 1;
 
     /// <summary>Takes the searches; each begins after the same start token.</summary>
     public SampleSearch(Search[] samples) => _samples = samples;
 
-    public override int Rows => IsFinished ? 0 : _begun ? _samples.Sum(static sample => sample.Rows) : 1;
+    public override int Rows => IsFinished ? 0 : _rows;
 
-    public override int Candidates => _samples.Max(static sample => sample.Candidates);
+    public override int Candidates => _samples[0].Candidates;     // all have the same options
 
     public override bool WantsDistribution => _samples[0].WantsDistribution;
 
@@ -49,6 +50,8 @@ internal sealed class SampleSearch : Search
         }
 
         _begun = true;
+        _rows = 0;
+        foreach (Search sample in _samples) _rows += sample.Rows;
         if (!Array.TrueForAll(_samples, static sample => sample.IsFinished)) return;
         IsFinished = true;
         _results = [.. _samples.Select(static sample => sample.Results[0]).OrderByDescending(static result => result.Score)];

@@ -22,6 +22,7 @@ public sealed class Translator : IDisposable
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread _worker;
+    private long _lastDrop;
     private bool _disposed;
 
     private Translator(Transformer model, ModelData data, TranslatorOptions options)
@@ -155,30 +156,44 @@ public sealed class Translator : IDisposable
         long index = 0;
         bool ended = false;
         Task<bool>? next = null;
-        await using IAsyncEnumerator<TranslationRequest> source = requests.GetAsyncEnumerator(cancellation);
-        while (true)
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        IAsyncEnumerator<TranslationRequest> source = requests.GetAsyncEnumerator(stop.Token);
+        try
         {
-            if (!ended && next is null && pending.Count < 4 * _options.BatchSize) next = source.MoveNextAsync().AsTask();
-            Task<(long Index, TranslationResult Result)>? done = ordered
-                ? pending.Count > 0 && pending[0].IsCompleted ? pending[0] : null
-                : pending.Find(static task => task.IsCompleted);
-            if (done is not null)
+            while (true)
             {
-                pending.Remove(done);
-                yield return await done.ConfigureAwait(false);
+                if (!ended && next is null && pending.Count < 4 * _options.BatchSize)
+                    next = OfCaller(source.MoveNextAsync().AsTask(), cancellation);
+                Task<(long Index, TranslationResult Result)>? done = ordered
+                    ? pending.Count > 0 && pending[0].IsCompleted ? pending[0] : null
+                    : pending.Find(static task => task.IsCompleted);
+                if (done is not null)
+                {
+                    pending.Remove(done);
+                    yield return await done.ConfigureAwait(false);
+                }
+                else if (next is { IsCompleted: true })
+                {
+                    if (await next.ConfigureAwait(false))
+                        pending.Add(Numbered(index++, OfCaller(TranslateAsync(source.Current, stop.Token), cancellation)));
+                    else ended = true;
+                    next = null;
+                }
+                else if (next is not null || pending.Count > 0)
+                {
+                    IEnumerable<Task> awaited = ordered ? pending.Take(1) : pending;
+                    await Task.WhenAny(next is null ? awaited : awaited.Append(next)).ConfigureAwait(false);
+                }
+                else yield break;
             }
-            else if (next is { IsCompleted: true })
-            {
-                if (await next.ConfigureAwait(false)) pending.Add(Numbered(index++, TranslateAsync(source.Current, cancellation)));
-                else ended = true;
-                next = null;
-            }
-            else if (next is not null || pending.Count > 0)
-            {
-                IEnumerable<Task> awaited = ordered ? pending.Take(1) : pending;
-                await Task.WhenAny(next is null ? awaited : awaited.Append(next)).ConfigureAwait(false);
-            }
-            else yield break;
+        }
+        finally
+        {
+            // Who leaves early wants neither the sentences under way nor the next one. A source that is still waiting for it
+            // may not be disposed yet, and is not waited for.
+            await stop.CancelAsync().ConfigureAwait(false);
+            Task disposal = DisposeAsync(source, next);
+            if (next is null or { IsCompleted: true }) await disposal.ConfigureAwait(false);
         }
     }
 
@@ -226,6 +241,26 @@ public sealed class Translator : IDisposable
             queue.Enqueue(item);
             if (_work.CurrentCount == 0) _work.Release();
         }
+    }
+
+    // A task that is cancelled by the caller's token says so, and not by one that is linked to it.
+    private static async Task<T> OfCaller<T>(Task<T> task, CancellationToken cancellation)
+    {
+        try
+        {
+            return await task.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw;
+        }
+    }
+
+    private static async Task DisposeAsync(IAsyncEnumerator<TranslationRequest> source, Task<bool>? next)
+    {
+        if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await source.DisposeAsync().ConfigureAwait(false);
     }
 
     private static async Task<(long Index, TranslationResult Result)> Numbered(long index, Task<TranslationResult> task) =>
@@ -308,10 +343,26 @@ public sealed class Translator : IDisposable
                         else admitted.Add(sentence);
                     }
                 }
+
+                DropCancelled();
             }
 
             if (active > 0 || admitted.Count > 0 || scores.Count > 0) return true;
             _work.Wait();
+        }
+    }
+
+    // Who waits for a place may give up. They can be many, so they are not asked at every step.
+    private void DropCancelled()
+    {
+        long now = Environment.TickCount64;
+        if (now - _lastDrop < 50) return;
+        _lastDrop = now;
+        for (int count = _waiting.Count; count > 0; count--)
+        {
+            Sentence sentence = _waiting.Dequeue();
+            if (sentence.Cancellation.IsCancellationRequested) sentence.Completion.TrySetCanceled(sentence.Cancellation);
+            else _waiting.Enqueue(sentence);
         }
     }
 

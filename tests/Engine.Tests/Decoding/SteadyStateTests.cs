@@ -12,17 +12,35 @@ namespace Engine.Tests.Decoding;
 [Collection("Native memory")]
 public sealed class SteadyStateTests
 {
+    private static readonly DecodingOptions Long = new() { MinDecodingLength = 250, MaxDecodingLength = 250 };
+
     [Theory]
-    [InlineData(1, "float32")]
-    [InlineData(4, "float32")]
-    [InlineData(4, "int8")]
-    public void A_hundred_steps_take_no_memory(int beamSize, string type)
+    [InlineData("prenorm", 1, "float32")]
+    [InlineData("prenorm", 4, "float32")]
+    [InlineData("prenorm", 4, "int8")]
+    [InlineData("additive", 4, "bfloat16")]
+    [InlineData("window", 2, "int16")]
+    [InlineData("gated-rms", 1, "float16")]
+    public void A_hundred_steps_take_no_memory(string shape, int beamSize, string type) =>
+        AssertTakesNoMemory(shape, type, Long with { BeamSize = beamSize, RepetitionPenalty = 1.1f, NoRepeatNgramSize = 3 });
+
+    [Theory]
+    [InlineData(1, 10, 1f, 1)]
+    [InlineData(1, 0, 0.9f, 1)]
+    [InlineData(1, 10, 1f, 3)]
+    [InlineData(3, 10, 0.9f, 1)]
+    public void Nor_do_a_hundred_steps_that_sample(int beamSize, int topK, float topP, int hypotheses) =>
+        AssertTakesNoMemory("paper", "float32", Long with
+        {
+            BeamSize = beamSize, SamplingTopK = topK, SamplingTopP = topP, NumHypotheses = hypotheses,
+        });
+
+    private static void AssertTakesNoMemory(string shape, string type, DecodingOptions options)
     {
         using var backend = new CpuBackend();
-        using ModelData data = RandomModel.Create(ModelShapes.Config("prenorm"));
-        using var model = new Transformer(backend, data, type == "int8" ? Tensors.DType.Int8 : null);
+        using ModelData data = RandomModel.Create(ModelShapes.Config(shape));
+        using var model = new Transformer(backend, data, ComputeType.Parse(type));
         using var batch = new ContinuousBatch(model);
-        var options = new DecodingOptions { BeamSize = beamSize, MinDecodingLength = 250, MaxDecodingLength = 250, RepetitionPenalty = 1.1f };
         var reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
         var finished = new List<Sentence>();
         Admit(batch, reader, options);
@@ -44,7 +62,7 @@ public sealed class SteadyStateTests
         var sentences = new Sentence[5];
         for (int i = 0; i < sentences.Length; i++)
         {
-            var request = new TranslationRequest(RandomModel.Sentence(random, 10 + i, 67)) { Options = options };
+            var request = new TranslationRequest(RandomModel.Sentence(random, 10 + i, 50)) { Options = options };
             sentences[i] = reader.Read(request, options, TestContext.Current.CancellationToken, out _)!;
         }
 

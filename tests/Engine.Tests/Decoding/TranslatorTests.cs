@@ -3,8 +3,10 @@ using System.Runtime.CompilerServices;
 using Engine.Cpu;
 using Engine.Decoding;
 using Engine.Formats;
+using Engine.Layers;
 using Engine.Models;
 using Engine.Reference;
+using Engine.Tensors;
 using Xunit;
 
 namespace Engine.Tests.Decoding;
@@ -76,6 +78,118 @@ public sealed class TranslatorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_sentence_that_is_cancelled_mid_way_changes_no_other()
+    {
+        DecodingOptions Of(int length) => new() { BeamSize = 2, MinDecodingLength = length, MaxDecodingLength = length };
+        TranslationRequest[] longs = [.. Requests(6).Skip(2).Select(request => request with { Options = Of(400) })];
+        string[] alone = [.. longs.Select(request => Text(_translator.Translate(request)))];
+        using CancellationTokenSource first = new(), second = new();
+        Task[] endless =
+        [
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, first.Token),
+            _translator.TranslateAsync(Requests(1)[0] with { Options = Of(100_000) }, second.Token),
+        ];
+        Task<TranslationResult>[] others = [.. longs.Select(request => _translator.TranslateAsync(request, Cancellation))];
+        await _translator.TranslateAsync(Requests(1)[0] with { Options = Of(5) }, Cancellation);   // the others are under way
+        await first.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[0]);
+        await second.CancelAsync();
+        Assert.Equal(alone, (await Task.WhenAll(others)).Select(Text));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless[1]);
+    }
+
+    [Fact]
+    public async Task A_cancelled_sentence_that_waits_for_a_place_need_not_wait_for_the_others()
+    {
+        var forever = new DecodingOptions { BeamSize = 1, MinDecodingLength = 100_000, MaxDecodingLength = 100_000 };
+        using CancellationTokenSource stop = new(), stopWaiting = new();
+        Task<TranslationResult>[] endless =
+        [
+            .. Requests(8).Select(request => _translator.TranslateAsync(request with { Options = forever }, stop.Token)),
+        ];
+        Task<TranslationResult> waiting = _translator.TranslateAsync(Requests(1)[0], stopWaiting.Token);
+        await stopWaiting.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
+        Assert.All(endless, static task => Assert.False(task.IsCompleted));
+        await stop.CancelAsync();
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_stream_may_be_left_while_its_source_waits(bool ordered)
+    {
+        var forever = new DecodingOptions { MinDecodingLength = 100_000, MaxDecodingLength = 100_000 };
+        var disposed = new TaskCompletionSource();
+        async IAsyncEnumerable<TranslationRequest> Ask([EnumeratorCancellation] CancellationToken cancellation = default)
+        {
+            try
+            {
+                yield return Requests(1)[0];
+                for (int i = 0; i < 10; i++) yield return Requests(1)[0] with { Options = forever };
+                await Task.Delay(Timeout.Infinite, cancellation);
+            }
+            finally
+            {
+                disposed.SetResult();
+            }
+        }
+
+        await foreach (var _ in _translator.TranslateStreamAsync(Ask(Cancellation), ordered, Cancellation)) break;
+        await disposed.Task.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+
+        // Nor do the sentences that were under way keep the places of others.
+        await _translator.TranslateAsync(Requests(1)[0], Cancellation).WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+    }
+
+    [Fact]
+    public async Task A_wrong_request_ends_a_stream_with_its_own_error_while_the_source_waits()
+    {
+        var never = new TaskCompletionSource();
+        async IAsyncEnumerable<TranslationRequest> Ask()
+        {
+            yield return Requests(1)[0] with { Options = new DecodingOptions { BeamSize = 0 } };
+            await never.Task;
+        }
+
+        var error = await Assert.ThrowsAsync<ArgumentException>(async () =>
+        {
+            await foreach (var _ in _translator.TranslateStreamAsync(Ask(), cancellation: Cancellation)) { }
+        });
+        Assert.Contains("beam_size", error.Message, StringComparison.Ordinal);
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task A_stream_is_cancelled_by_its_caller_while_the_source_waits()
+    {
+        var never = new TaskCompletionSource();
+        using var stop = new CancellationTokenSource();
+        async IAsyncEnumerable<TranslationRequest> Ask()
+        {
+            yield return Requests(1)[0] with { Options = new DecodingOptions { MinDecodingLength = 100_000, MaxDecodingLength = 100_000 } };
+            await never.Task;
+        }
+
+        stop.CancelAfter(50);
+        var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in _translator.TranslateStreamAsync(Ask(), cancellation: stop.Token)) { }
+        });
+        Assert.Equal(stop.Token, error.CancellationToken);
+        never.SetResult();
+    }
+
+    [Fact]
+    public void A_backend_that_is_disposed_first_takes_the_memory_of_its_translator_with_it()
+    {
+        using var backend = new CpuBackend();
+        Translator translator = Translator.Load(_data, new TranslatorOptions(backend));
+        translator.Translate(Requests(1)[0]);                                // its caches are allocated
+        backend.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => translator.Translate(Requests(1)[0]));
+        translator.Dispose();
+    }
+
+    [Fact]
     public void A_wrong_option_names_itself_and_hurts_nobody_else()
     {
         (DecodingOptions Options, string Name)[] wrong =
@@ -109,6 +223,9 @@ public sealed class TranslatorTests : IDisposable
         Assert.Equal(64, translator.Translate(Long(64)).Hypotheses[0].Tokens.Count);       // ends where the table ends
         var error = Assert.Throws<SequenceTooLongException>(() => translator.Translate(Long(65)));
         Assert.Equal((65, 64), (error.Length, error.Limit));
+        using var table = new PositionTable(_backend, _backend.Allocate(new Shape(4, 8), DType.Float32));
+        Assert.Equal(4, table.Rows(4).Rows);
+        Assert.Throws<SequenceTooLongException>(() => table.Rows(5));
     }
 
     [Fact]

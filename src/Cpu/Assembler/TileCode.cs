@@ -1,0 +1,255 @@
+// The innermost loop of every product as machine code: rows that lie one under the other, times panels of sixteen outputs.
+// One generator for the three kinds of elements, since a step is the same bytes in all of them: 4 of a row (a float, two
+// bfloat16, four bytes), which go to all lanes, and 64 of a panel.
+namespace Engine.Cpu.Assembler;
+
+/// <summary>What a tile is told: plain bytes, passed by address.</summary>
+internal unsafe struct TileArguments
+{
+    /// <summary>The first row, at the first step.</summary>
+    public byte* X;
+
+    /// <summary>Bytes from a row to the next.</summary>
+    public nint XStride;
+
+    /// <summary>The first panel, at the first step.</summary>
+    public byte* Panels;
+
+    /// <summary>Bytes from a panel to the next.</summary>
+    public nint PanelBytes;
+
+    /// <summary>Steps: 4 bytes of each row and 64 of each panel. At least 1.</summary>
+    public nint Steps;
+
+    /// <summary>What the sums begin with: zeros, what bytes owe for being unsigned, or the sums of the steps before.</summary>
+    public byte* Start;
+
+    /// <summary>Bytes from a row of that to the next; 0: the same for all rows.</summary>
+    public nint StartStride;
+
+    /// <summary>Where the sums go.</summary>
+    public byte* Y;
+
+    /// <summary>Bytes from a row of sums to the next.</summary>
+    public nint YStride;
+}
+
+/// <summary>What a step multiplies.</summary>
+internal enum TileKind
+{
+    /// <summary>A float with floats.</summary>
+    Float32,
+
+    /// <summary>Four unsigned bytes with signed ones; sums are 32-bit integers and are stored as floats.</summary>
+    Int8,
+
+    /// <summary>Two bfloat16 with two; sums are floats.</summary>
+    BFloat16,
+}
+
+/// <summary>Writes tiles.</summary>
+/// <remarks>
+/// Registers: zmm0 up to zmm23 hold the sums, row after row. Where a tile has no more panels than rows, zmm24 and up hold the
+/// panels of a step and zmm28–31 take turns with the rows; else the rows stay and the panels take turns. A broadcast costs
+/// no more than a load, and two loads fit in a cycle: 12 rows of 2 panels are 14 loads in the 12 cycles of 24 multiply-adds.
+/// </remarks>
+internal static class TileCode
+{
+    /// <summary>The most rows of a tile.</summary>
+    public const int MostRows = 12;
+
+    /// <summary>The most panels of a tile.</summary>
+    public const int MostPanels = 8;
+
+    // Registers that hold sums.
+    private const int Sums = 24;
+
+    // Steps without a jump between: what counts and jumps is then a fortieth of the work of the largest tile.
+    private const int Unrolled = 4;
+
+    // How far ahead of its use a panel is asked for: what the memory delivers meanwhile (42 GB/s, 100 ns) is 4 KiB.
+    private const int PrefetchBytes = 4096;
+
+    private const Register Argument = Register.Rax, Steps = Register.Rcx, XStride = Register.Rdx, PanelBytes = Register.R8;
+
+    private static readonly Register[] s_rows = [Register.R9, Register.R10, Register.R11, Register.Rsi];
+
+    private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx, Register.Rbp];
+
+    /// <summary>Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.</summary>
+    public static bool IsPossible(int rows, int panels) =>
+        rows is >= 1 and <= MostRows && panels is >= 1 and <= MostPanels && rows * panels <= Sums
+        && Math.Min(rows, panels) <= 4;
+
+    /// <summary>Writes a tile: a function of one argument, the address of <see cref="TileArguments"/>.</summary>
+    /// <param name="code">Where to.</param>
+    /// <param name="kind">What a step multiplies.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="panels">Panels.</param>
+    /// <param name="isStream">Whether panels come from memory, each once: they are then asked for ahead of their use.</param>
+    /// <param name="isWindows">Whose convention of calls.</param>
+    public static unsafe void Write(CodeWriter code, TileKind kind, int rows, int panels, bool isStream, bool isWindows)
+    {
+        Enter(code, isWindows);
+        TileArguments a;
+        byte* arguments = (byte*)&a;
+
+        // Sums, and then the addresses of rows, three to a register: base, base + stride, base + 2 · stride.
+        code.Load(Register.R9, Field((byte*)&a.Start - arguments));
+        code.Load(Register.R10, Field((byte*)&a.StartStride - arguments));
+        for (int row = 0; row < rows; row++)
+        {
+            for (int panel = 0; panel < panels; panel++)
+                code.LoadVector(Sum(row, panel, panels), new Place(Register.R9, panel * 64));
+            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
+        }
+
+        code.Load(XStride, Field((byte*)&a.XStride - arguments));
+        code.Load(s_rows[0], Field((byte*)&a.X - arguments));
+        for (int row = 3; row < rows; row += 3)
+        {
+            code.Address(s_rows[row / 3], new Place(s_rows[(row / 3) - 1], 0, XStride, 1));
+            code.Address(s_rows[row / 3], new Place(s_rows[row / 3], 0, XStride, 2));
+        }
+
+        code.Load(PanelBytes, Field((byte*)&a.PanelBytes - arguments));
+        code.Load(s_panels[0], Field((byte*)&a.Panels - arguments));
+        for (int panel = 3; panel < panels; panel += 3)
+        {
+            code.Address(s_panels[panel / 3], new Place(s_panels[(panel / 3) - 1], 0, PanelBytes, 1));
+            code.Address(s_panels[panel / 3], new Place(s_panels[panel / 3], 0, PanelBytes, 2));
+        }
+
+        code.Load(Steps, Field((byte*)&a.Steps - arguments));
+        code.Subtract(Steps, Unrolled);
+        int toRest = code.JumpForwardIf(Condition.Less);
+        code.Align(32);
+        int loop = code.Length;
+        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream);
+        Advance(code, rows, panels, Unrolled);
+        code.Subtract(Steps, Unrolled);
+        code.JumpIf(Condition.NotLess, loop);
+        code.Land(toRest);
+        code.Add(Steps, Unrolled);
+        int toEnd = code.JumpForwardIf(Condition.Zero);
+        int rest = code.Length;
+        Step(code, kind, rows, panels, 0, isStream: false);
+        Advance(code, rows, panels, 1);
+        code.Subtract(Steps, 1);
+        code.JumpIf(Condition.NotZero, rest);
+        code.Land(toEnd);
+
+        code.Load(Register.R9, Field((byte*)&a.Y - arguments));
+        code.Load(Register.R10, Field((byte*)&a.YStride - arguments));
+        for (int row = 0; row < rows; row++)
+        {
+            for (int panel = 0; panel < panels; panel++)
+            {
+                int sum = Sum(row, panel, panels);
+                if (kind == TileKind.Int8) code.Vector(VectorCode.ToFloat, sum, 0, sum);
+                code.StoreVector(sum, new Place(Register.R9, panel * 64));
+            }
+
+            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
+        }
+
+        Leave(code, isWindows);
+    }
+
+    private static int Sum(int row, int panel, int panels) => (row * panels) + panel;
+
+    private static Place Field(long offset) => new(Argument, (int)offset);
+
+    private static Place Row(int row, int step) =>
+        (row % 3) == 0
+            ? new Place(s_rows[row / 3], step * 4)
+            : new Place(s_rows[row / 3], step * 4, XStride, row % 3);
+
+    private static Place Panel(int panel, int step, int ahead = 0) =>
+        (panel % 3) == 0
+            ? new Place(s_panels[panel / 3], (step * 64) + ahead)
+            : new Place(s_panels[panel / 3], (step * 64) + ahead, PanelBytes, panel % 3);
+
+    private static void Step(CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream)
+    {
+        VectorCode multiply = kind switch
+        {
+            TileKind.Int8 => VectorCode.DotBytes,
+            TileKind.BFloat16 => VectorCode.DotBFloat16,
+            _ => VectorCode.MultiplyAdd,
+        };
+        if (isStream)
+        {
+            for (int panel = 0; panel < panels; panel++) code.Prefetch(Panel(panel, step, PrefetchBytes));
+        }
+
+        if (panels <= rows)
+        {
+            for (int panel = 0; panel < panels; panel++) code.LoadVector(Sums + panel, Panel(panel, step));
+            for (int row = 0; row < rows; row++)
+            {
+                int turn = 28 + (row % 4);
+                code.Broadcast(turn, Row(row, step));
+                for (int panel = 0; panel < panels; panel++)
+                    code.Vector(multiply, Sum(row, panel, panels), turn, Sums + panel);
+            }
+
+            return;
+        }
+
+        for (int row = 0; row < rows; row++) code.Broadcast(Sums + row, Row(row, step));
+        for (int panel = 0; panel < panels; panel++)
+        {
+            if (rows == 1)
+            {
+                code.Vector(multiply, Sum(0, panel, panels), Sums, Panel(panel, step));
+                continue;
+            }
+
+            int turn = 28 + (panel % 4);
+            code.LoadVector(turn, Panel(panel, step));
+            for (int row = 0; row < rows; row++) code.Vector(multiply, Sum(row, panel, panels), Sums + row, turn);
+        }
+    }
+
+    private static void Advance(CodeWriter code, int rows, int panels, int steps)
+    {
+        for (int row = 0; row < rows; row += 3) code.Add(s_rows[row / 3], steps * 4);
+        for (int panel = 0; panel < panels; panel += 3) code.Add(s_panels[panel / 3], steps * 64);
+    }
+
+    // Whoever calls keeps nothing in the registers that the convention does not save: these are saved here, of the vectors
+    // on Windows xmm6 to xmm15.
+    private static void Enter(CodeWriter code, bool isWindows)
+    {
+        code.Push(Register.Rbx);
+        code.Push(Register.Rbp);
+        if (!isWindows)
+        {
+            code.Move(Argument, Register.Rdi);
+            return;
+        }
+
+        code.Push(Register.Rsi);
+        code.Push(Register.Rdi);
+        code.Subtract(Register.Rsp, 10 * 16);
+        for (int vector = 6; vector < 16; vector++) code.StoreLow(vector, new Place(Register.Rsp, (vector - 6) * 16));
+        code.Move(Argument, Register.Rcx);
+    }
+
+    private static void Leave(CodeWriter code, bool isWindows)
+    {
+        code.ZeroUpper();
+        if (isWindows)
+        {
+            for (int vector = 6; vector < 16; vector++) code.LoadLow(vector, new Place(Register.Rsp, (vector - 6) * 16));
+            code.Add(Register.Rsp, 10 * 16);
+            code.Pop(Register.Rdi);
+            code.Pop(Register.Rsi);
+        }
+
+        code.Pop(Register.Rbp);
+        code.Pop(Register.Rbx);
+        code.Return();
+    }
+}
