@@ -59,7 +59,7 @@ internal static class GemmRows
         float[] x = RandomTensors.Values(rows * inputs, seed: 1);
         Tensor input = RandomTensors.Place(backend, new Shape(rows, inputs), x);
         HostTensor weight = RandomTensors.Weight(type, new Shape(outputs, inputs), seed: 2);
-        var weights = new LinearWeights(backend.Pack([weight]), Tensor.None);
+        var weights = new LinearWeights(Pack(backend, weight), Tensor.None);
         Verify(backend, type, input.RowRange(0, Math.Min(rows, CheckedRows)), x, weight);
 
         // The demonstration of the gate: some of the rows are computed twice.
@@ -78,6 +78,10 @@ internal static class GemmRows
         return new KernelCase(Call, peers, [.. owned]);
     }
 
+    // As `compute_type=bfloat16` does: activations are rounded to the type of the weights.
+    private static Weight Pack(IBackend backend, HostTensor weight) => backend.Pack(
+        [weight], weight.Type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest);
+
     // |x| and |w| are at most 1, so the magnitudes sum to at most the number of inputs; 4 more roundings scale. bfloat16
     // may round x too, each by 2⁻⁹ of it.
     private static void Verify(CpuBackend backend, DType type, Tensor few, float[] x, HostTensor weight)
@@ -87,7 +91,7 @@ internal static class GemmRows
         {
             Tensor placed = tested.Rent(few.Shape, DType.Float32);
             tested.Write(placed, x.AsSpan(0, checked((int)few.Shape.Count)));
-            using Weight packed = tested.Pack([weight]);
+            using Weight packed = Pack(tested, weight);
             return tested.Linear(placed, new LinearWeights(packed, Tensor.None));
         }, tolerance);
     }
