@@ -11,6 +11,7 @@ internal static class Program
     {
         if (arguments is [ModelRun.RunWord, ..]) return ModelRun.Run(arguments.AsSpan(1));
         if (arguments is [ModelRun.LoadWord, ..]) return ModelRun.LoadOnce(arguments.AsSpan(1));
+        if (arguments is [RegressionGate.RunWord, ..]) return RegressionGate.RunOnce(arguments.AsSpan(1));
         PerfOptions options;
         try
         {

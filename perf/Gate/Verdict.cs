@@ -16,12 +16,15 @@ internal readonly record struct Verdict(double Change, bool IsSlower)
     // Of a standard deviation of one run; the median of three runs is closer than that.
     private const double Deviations = 4;
 
-    /// <summary>The share to remember, and the tolerance that the spread of the runs asks for.</summary>
+    /// <summary>
+    /// The share to remember, and the tolerance that the spread of the runs asks for. Neighbours only ever slow a kernel, so
+    /// the upper quartile is nearest to what it does alone.
+    /// </summary>
     public static BaselineRow Remember(string what, IReadOnlyCollection<double> shares)
     {
-        double median = Statistics.Median(shares);
-        double tolerance = Deviations * Statistics.Deviation(shares) / median;
-        return new BaselineRow(what, Math.Round(median, 4), Math.Round(Math.Clamp(tolerance, LeastTolerance, MostTolerance), 4));
+        double share = Statistics.UpperQuartile(shares);
+        double tolerance = Deviations * Statistics.Deviation(shares) / share;
+        return new BaselineRow(what, Math.Round(share, 4), Math.Round(Math.Clamp(tolerance, LeastTolerance, MostTolerance), 4));
     }
 
     /// <summary>Compares the median of some runs with what is remembered.</summary>

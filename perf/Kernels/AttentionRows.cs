@@ -27,9 +27,9 @@ internal static class AttentionRows
         from threads in new[] { 1, Machine.Many }.Distinct()
         from row in (KernelRow[])
         [
-            Row("full", Long, AttentionMask.None, threads, Goal.None),
+            Row("full", Long, AttentionMask.None, threads),
             Row("causal", Long, AttentionMask.Causal, threads, Goal.Share(60)),
-            Row("causal", 512, AttentionMask.Causal, threads, Goal.None) with { IsGated = threads == 1 },
+            Row("causal", 512, AttentionMask.Causal, threads),
 
             // Its "peers" are the engine itself: on all keys, and on half the length, whose rate is the same if time is linear.
             Row("window 64", Long, Window, threads, Goal.Times(25, "all keys") & Goal.Times(0.9, $"n={Long / 2}")),
@@ -44,14 +44,14 @@ internal static class AttentionRows
         return pairs;
     }
 
-    private static KernelRow Row(string word, int length, AttentionMask mask, int threads, Goal goal) => new()
+    public static KernelRow Row(string word, int length, AttentionMask mask, int threads, Goal? goal = null) => new()
     {
         What = $"attention {word}, n={length}, {threads} {(threads == 1 ? "thread" : "threads")}",
         Threads = threads,
         Limit = Limit.Float32,
         Operations = 4 * Pairs(length, mask) * Width,
         Bytes = 4.0 * sizeof(float) * length * Width,
-        Goal = goal,
+        Goal = goal ?? Goal.None,
         Open = withPeers => Open(length, mask, threads, withPeers),
     };
 

@@ -36,7 +36,6 @@ internal static class EncoderLayerRows
             Operations = Sentences * Length * ((2 * Weights) + (4.0 * Length * Width)),
             Bytes = sizeof(float) * (Weights + (2.0 * Sentences * Length * Width)),
             Goal = Goal.Times(1, "ONNX Runtime"),
-            IsGated = threads == 1,
             Open = withPeers => Open(threads, withPeers),
         };
 

@@ -17,22 +17,19 @@ internal static class GemmRows
     private const int CheckedRows = 2;
 
     // Goals in percent of the limit: float32; the others are promised for the large shapes.
-    private static readonly (int Rows, int Outputs, int Inputs, double Float, double Other, bool IsGated)[] Shapes =
+    private static readonly (int Rows, int Outputs, int Inputs, double Float, double Other)[] Shapes =
     [
-        (1024, 2048, 512, 93, 75, true), (2048, 2048, 2048, 93, 75, false), (1024, 1024, 1024, 93, 75, false),
-        (128, 512, 512, 85, 0, true), (32, 512, 512, 80, 0, false), (8, 512, 512, 60, 0, true),
-        (128, 32000, 512, 88, 75, false), (1, 512, 512, 90, 0, true), (1, 32000, 512, 90, 0, true),
+        (1024, 2048, 512, 93, 75), (2048, 2048, 2048, 93, 75), (1024, 1024, 1024, 93, 75), (128, 512, 512, 85, 0),
+        (32, 512, 512, 80, 0), (8, 512, 512, 60, 0), (128, 32000, 512, 88, 75), (1, 512, 512, 90, 0), (1, 32000, 512, 90, 0),
     ];
 
     public static IEnumerable<KernelRow> All =>
         from type in (DType[])[DType.Float32, DType.Int8, DType.BFloat16]
         from shape in Shapes
         from threads in new[] { 1, Machine.Many }.Distinct()
-        select Row(type, shape.Rows, shape.Outputs, shape.Inputs, threads,
-            type == DType.Float32 ? shape.Float : shape.Other, shape.IsGated && threads == 1);
+        select Row(type, shape.Rows, shape.Outputs, shape.Inputs, threads, type == DType.Float32 ? shape.Float : shape.Other);
 
-    public static KernelRow Row(
-        DType type, int rows, int outputs, int inputs, int threads, double goal = 0, bool isGated = false)
+    public static KernelRow Row(DType type, int rows, int outputs, int inputs, int threads, double goal = 0)
     {
         string word = type switch { DType.Float32 => "f32", DType.Int8 => "int8", _ => "bf16" };
         return new KernelRow
@@ -48,7 +45,6 @@ internal static class GemmRows
             Operations = 2.0 * rows * outputs * inputs,
             Bytes = ((double)outputs * inputs * type.Bytes()) + (sizeof(float) * (double)rows * (inputs + outputs)),
             Goal = goal > 0 ? Goal.Share(goal) : Goal.None,
-            IsGated = isGated,
             Open = withPeers => Open(type, rows, outputs, inputs, threads, withPeers),
         };
     }

@@ -23,9 +23,6 @@ internal sealed record KernelRow
 
     public required Goal Goal { get; init; }
 
-    /// <summary>Whether the regression gate watches it.</summary>
-    public bool IsGated { get; init; }
-
     /// <summary>Whether other threads than the caller work, so that the time of all of them counts.</summary>
     public bool IsElsewhere { get; init; }
 

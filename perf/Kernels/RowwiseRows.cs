@@ -11,9 +11,9 @@ namespace Engine.Perf.Kernels;
 /// <summary>Rows of softmax and norms.</summary>
 internal static class RowwiseRows
 {
-    private const string Softmax = "log-softmax";
-    private const string LayerNorm = "layer norm";
-    private const string Residual = "residual + layer norm";
+    public const string Softmax = "log-softmax";
+    public const string LayerNorm = "layer norm";
+    public const string Residual = "residual + layer norm";
 
     public static IEnumerable<KernelRow> All =>
         from threads in new[] { 1, Machine.Many }.Distinct()
@@ -23,7 +23,7 @@ internal static class RowwiseRows
         ]
         select row;
 
-    private static KernelRow Row(string word, int rows, int columns, int threads) => new()
+    public static KernelRow Row(string word, int rows, int columns, int threads) => new()
     {
         What = $"{word} {rows}×{columns}, {threads} {(threads == 1 ? "thread" : "threads")}",
         Threads = threads,
@@ -31,7 +31,6 @@ internal static class RowwiseRows
         Operations = (word == Softmax ? 20.0 : 8.0) * rows * columns,   // an exponential is about 15
         Bytes = sizeof(float) * (double)rows * columns * (word == Residual ? 3 : 2),
         Goal = Goal.Share(85),
-        IsGated = threads == 1,
         Open = withPeers => Open(word, rows, columns, threads, withPeers),
     };
 

@@ -10,10 +10,10 @@ public class GateTests
     private static readonly double[] Shares = [0.80, 0.81, 0.79, 0.80, 0.805, 0.795, 0.80, 0.60, 0.80];
 
     [Fact]
-    public void A_baseline_is_the_median_and_one_wild_run_does_not_widen_it()
+    public void A_baseline_is_what_good_runs_reach_and_one_wild_run_does_not_widen_it()
     {
         BaselineRow row = Verdict.Remember("a kernel", Shares);
-        Assert.Equal(0.80, row.Share, 4);
+        Assert.InRange(row.Share, 0.80, 0.81);
         Assert.InRange(row.Tolerance, 0.03, 0.05);
     }
 
