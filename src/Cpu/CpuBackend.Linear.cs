@@ -75,6 +75,9 @@ public sealed unsafe partial class CpuBackend
             case DType.BFloat16 when packed.IsPaired: MultiplyBFloat16(x, packed, epilogue, y); break;
             case DType.Int8 when Tiles(TileKind.Int8) != null: MultiplyBytes(x, packed, epilogue, y); break;
             case DType.Float32: MultiplyFloats<Float32Element>(x, packed, epilogue, y); break;
+            case DType.BFloat16 when packed.Rounding == ActivationRounding.BFloat16:
+                MultiplyFloats<BFloat16Element>(RoundToBFloat16(x), packed, epilogue, y);
+                break;
             case DType.BFloat16: MultiplyFloats<BFloat16Element>(x, packed, epilogue, y); break;
             case DType.Float16: MultiplyFloats<Float16Element>(x, packed, epilogue, y); break;
             case DType.Int8: MultiplyIntegers<Int8Element>(x, packed, epilogue, y); break;
@@ -124,6 +127,21 @@ public sealed unsafe partial class CpuBackend
         };
         Share(rounding, TileRow.Tiles(x.Rows), x.Shape.Count);
         MultiplyTiles(TileKind.BFloat16, (byte*)rounding.Halves, stride, null, weight, epilogue, y);
+    }
+
+    private Tensor RoundToBFloat16(in Tensor x)
+    {
+        var y = new Tensor((nint)_arena.Take(x.Shape.Count * sizeof(float)), 0, x.Shape, x.Columns, DType.Float32);
+        var rounding = new RoundedRows
+        {
+            Rows = x.Rows,
+            Inputs = x.Columns,
+            X = Row<float>(x, 0),
+            Stride = x.Stride,
+            Y = Row<float>(y, 0),
+        };
+        Share(rounding, TileRow.Tiles(x.Rows), x.Shape.Count);
+        return y;
     }
 
     private void MultiplyTiles(

@@ -23,6 +23,7 @@ public abstract partial class BackendConformance
         { DType.Float32, ActivationRounding.Nearest },
         { DType.Float16, ActivationRounding.Nearest },
         { DType.BFloat16, ActivationRounding.Nearest },
+        { DType.BFloat16, ActivationRounding.BFloat16 },
         { DType.Int8, ActivationRounding.Nearest },
         { DType.Int8, ActivationRounding.Legacy },
         { DType.Int16, ActivationRounding.Nearest },
@@ -334,6 +335,7 @@ public abstract partial class BackendConformance
     {
         (int outputs, int inputs) = (weight.Tensor.Shape.Rows, weight.Tensor.Shape.Columns);
         (double[] input, double[] b) = (Widen(x), Widen(bias));
+        if (rounding == ActivationRounding.BFloat16) input = LinearReference.ToBFloat16(input);
         if (weight.Tensor.Type.IsFloat())
         {
             return (

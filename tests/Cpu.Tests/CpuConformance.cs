@@ -33,6 +33,13 @@ public sealed class Avx2Conformance : BackendConformance
     protected override IBackend CreateTwin() => new CpuBackend(Rung.Portable, threads: 1);
 }
 
+public sealed class NoMachineCodeConformance : BackendConformance
+{
+    protected override IBackend Create() => new CpuBackend(Rung.Avx512, threads: 2, machineCode: false);
+
+    protected override IBackend CreateTwin() => new CpuBackend(Rung.Portable, threads: 1);
+}
+
 public sealed class Avx512Conformance : BackendConformance
 {
     protected override IBackend Create() => new CpuBackend(Rung.Avx512, threads: 1);

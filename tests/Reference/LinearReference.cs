@@ -77,6 +77,19 @@ public static class LinearReference
         return y;
     }
 
+    /// <summary>Numbers as bfloat16: to the nearest, ties to even.</summary>
+    public static double[] ToBFloat16(ReadOnlySpan<double> x)
+    {
+        var rounded = new double[x.Length];
+        for (int i = 0; i < x.Length; i++)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits((float)x[i]);
+            rounded[i] = BitConverter.UInt32BitsToSingle((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000);
+        }
+
+        return rounded;
+    }
+
     /// <summary>127 / max|x| in float32, or 1 for a row of zeros.</summary>
     public static float Int8Scale(ReadOnlySpan<double> row)
     {

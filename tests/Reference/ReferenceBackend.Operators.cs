@@ -87,6 +87,8 @@ public sealed partial class ReferenceBackend
         Require(x.Columns == weight.Inputs,
             $"x is {x.Shape}, expected {weight.Inputs} columns, the inputs of the weight.");
         CheckVector(weights.Bias, weight.Outputs, "The bias");
+        if (weight.Type == DType.BFloat16 && weight.Rounding == ActivationRounding.BFloat16)
+            values = LinearReference.ToBFloat16(values);
         return Result(
             new Shape(x.Rows, weight.Outputs),
             weight.Type.IsFloat()

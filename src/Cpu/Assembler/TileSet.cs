@@ -41,7 +41,7 @@ internal sealed unsafe class TileSet
             if (starts[slot] > 0) Functions[slot] = (nint)_memory.Address + starts[slot] - 1;
         }
 
-        if (TileTest.FindFault(this, kind) is not { } fault) return;
+        if (TileTest.FindFault(Functions, kind) is not { } fault) return;
         Refusal = $"its self-test failed: {fault}";
         Functions = null;
     }
@@ -52,7 +52,8 @@ internal sealed unsafe class TileSet
     /// <summary>Why there is no machine code; empty if there is.</summary>
     public string Refusal { get; }
 
-    private static int Slots => Slot(TileCode.MostRows, TileCode.MostPanels, isStream: true) + 1;
+    /// <summary>Places of <see cref="Functions"/>.</summary>
+    public static int Slots => Slot(TileCode.MostRows, TileCode.MostPanels, isStream: true) + 1;
 
     /// <summary>The tiles of a kind.</summary>
     public static TileSet Of(TileKind kind) => s_sets[(int)kind].Value;

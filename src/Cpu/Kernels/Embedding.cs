@@ -78,7 +78,7 @@ internal unsafe struct Embedding : IJob
     // PackedWeight says where elements are.
     private static nint FloatPlace(int k, int lane) => ((nint)k * Lanes.Count) + lane;
 
-    private static nint PairPlace(int k, int lane) => ((((nint)(k / 2) * Lanes.Count) + lane) * 2) + (k % 2);
+    private static nint PairPlace(int k, int lane) => ((((nint)(k / 2) * Lanes.Count) + lane) * 2) + 1 - (k % 2);
 
     private static nint IntegerPlace(int k, int lane) =>
         ((((nint)(k / IntegerGroup.Inputs) * Lanes.Count) + lane) * IntegerGroup.Inputs) + (k % IntegerGroup.Inputs);

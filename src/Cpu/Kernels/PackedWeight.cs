@@ -11,7 +11,8 @@ namespace Engine.Cpu.Kernels;
 /// <summary>
 /// Panel p holds outputs 16p .. 16p + 15, missing ones zero. Float weights: element (output, k) is number k · 16 +
 /// output of its panel. Integer weights, in groups of four inputs, missing ones zero: number (k / 4 · 16 + output) · 4
-/// + k mod 4. Paired bfloat16 the same in groups of two.
+/// + k mod 4. Paired bfloat16 in groups of two: number
+/// (k / 2 · 16 + output) · 2 + 1 − k mod 2, see <see cref="BFloat16Rows"/>.
 /// </summary>
 internal sealed unsafe class PackedWeight : Weight
 {
@@ -106,13 +107,13 @@ internal sealed unsafe class PackedWeight : Weight
         if (_compensation != null) NativeBuffer.Free(_compensation, CompensationBytes);
     }
 
-    private long CompensationBytes => _panelsBytes / PanelBytes * Lanes.Count * sizeof(int);
+    private long CompensationBytes => (long)Lanes.RoundUp(Outputs) * sizeof(int);
 
     private int* Compensate()
     {
         var sums = (int*)NativeBuffer.Allocate(CompensationBytes, zeroed: true);
         long groups = PanelBytes / (Lanes.Count * IntegerGroup.Inputs);
-        for (long panel = 0; panel < _panelsBytes / PanelBytes; panel++)
+        for (long panel = 0; panel < Lanes.RoundUp(Outputs) / Lanes.Count; panel++)
         {
             var group = (sbyte*)(Panels + (panel * PanelBytes));
             Vector128<int> a = default, b = default, c = default, d = default;

@@ -125,7 +125,10 @@ internal unsafe struct ByteRows : IJob
     }
 }
 
-/// <summary>Rows as bfloat16, to the nearest, ties to even; a missing input of the last pair is zero. Needs AVX-512.</summary>
+/// <summary>
+/// Rows as bfloat16, to the nearest, ties to even. Inputs of a pair change places, as in the weight: the instruction takes the
+/// upper one first, and so multiplies and adds in ascending k. A missing input of the last pair is zero. Needs AVX-512.
+/// </summary>
 internal unsafe struct BFloat16Rows : IJob
 {
     public int Rows;
@@ -152,19 +155,47 @@ internal unsafe struct BFloat16Rows : IJob
     private static void Row(float* x, int count, ushort* halves)
     {
         int k = 0;
-        for (; k <= count - 16; k += 16) Round(Vector512.Load((uint*)x + k)).Store(halves + k);
+        for (; k <= count - 16; k += 16) Pairs(Vector512.Load((uint*)x + k)).Store(halves + k);
         if (k == count) return;
         float* last = stackalloc float[16];
         ushort* lastHalves = stackalloc ushort[16];
         for (int i = 0; i < 16; i++) last[i] = k + i < count ? x[k + i] : 0f;
-        Round(Vector512.Load((uint*)last)).Store(lastHalves);
+        Pairs(Vector512.Load((uint*)last)).Store(lastHalves);
         for (int i = 0; k + i < count + (count & 1); i++) halves[k + i] = lastHalves[i];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ushort> Round(Vector512<uint> bits)
+    private static Vector256<ushort> Pairs(Vector512<uint> bits)
     {
         Vector512<uint> odd = (bits >>> 16) & Vector512.Create(1u);
-        return Avx512F.ConvertToVector256UInt16((bits + Vector512.Create(0x7FFFu) + odd) >>> 16);
+        Vector256<uint> halves =
+            Avx512F.ConvertToVector256UInt16((bits + Vector512.Create(0x7FFFu) + odd) >>> 16).AsUInt32();
+        return ((halves << 16) | (halves >>> 16)).AsUInt16();
+    }
+}
+
+/// <summary>Rows as bfloat16 that stay floats, for the kernels in C#. The same numbers as <see cref="BFloat16Rows"/> gives.</summary>
+internal unsafe struct RoundedRows : IJob
+{
+    public int Rows;
+    public int Inputs;
+
+    /// <summary>The first row.</summary>
+    public float* X;
+
+    /// <summary>From a row to the next.</summary>
+    public nint Stride;
+
+    /// <summary>The first rounded row; rows follow each other without a gap.</summary>
+    public float* Y;
+
+    public readonly void Execute(int tile, int worker)
+    {
+        int end = Math.Min(Rows, (tile + 1) * TileRow.RowsPerTile);
+        for (int row = tile * TileRow.RowsPerTile; row < end; row++)
+        {
+            uint* x = (uint*)(X + (row * Stride)), y = (uint*)(Y + ((nint)row * Inputs));
+            for (int k = 0; k < Inputs; k++) y[k] = (x[k] + 0x7FFF + ((x[k] >> 16) & 1)) & 0xFFFF0000;
+        }
     }
 }

@@ -106,7 +106,8 @@ internal static unsafe class WeightPacker
             int group = weight.GroupInputs;
             for (int k = 0; k < inputs; k++)
             {
-                T* destination = panel + (((((long)(k / group) * Lanes.Count) + lane) * group) + (k % group));
+                int place = weight.IsPaired ? 1 - (k % 2) : k % group;
+                T* destination = panel + (((((long)(k / group) * Lanes.Count) + lane) * group) + place);
                 for (int r = 0; r < count; r++) destination[r * group] = values[(r * inputs) + k];
             }
         }

@@ -11,8 +11,8 @@ public sealed record BackendOptions
     public string InstructionSet { get; init; } = "auto";
 
     /// <summary>
-    /// CPU: whether instructions that .NET does not offer may be used by machine code made at run time. Only bfloat16
-    /// arithmetic (<see cref="ActivationRounding.BFloat16"/>) gives other bits without it.
+    /// CPU: whether instructions that .NET does not offer may be used, by machine code made at run time. The bits of a result
+    /// do not depend on it.
     /// </summary>
     public bool MachineCode { get; init; } = true;
 

@@ -40,10 +40,7 @@ public enum ActivationRounding
     /// </summary>
     Legacy,
 
-    /// <summary>
-    /// Before a bfloat16 weight to bfloat16, ties to even, where the backend has an instruction that multiplies the two; else
-    /// as <see cref="Nearest"/>. Results then depend on the instruction set.
-    /// </summary>
+    /// <summary>Before a bfloat16 weight to bfloat16, ties to even; before another weight as <see cref="Nearest"/>.</summary>
     BFloat16,
 }
 

@@ -56,7 +56,7 @@ internal sealed class BeamSearch : Search
 
     // One more where the favoured token of a biased prefix may displace one.
     public override int Candidates => (_rules.Samples
-        ? Math.Max(2 * _beams, _rules.Options.SamplingTopK == 0 ? 256 : _rules.Options.SamplingTopK)
+        ? Math.Max(2 * _beams, _rules.Options.SamplingTopK == 0 ? _rules.Vocabulary : _rules.Options.SamplingTopK)
         : 2 * _beams) + (_isBiased ? 1 : 0);
 
     public override bool WantsNamed => _isBiased && _trails[0].Length < _prefix.Length;
@@ -67,7 +67,7 @@ internal sealed class BeamSearch : Search
 
     public override void Gather(LogitEdits edits, int firstRow)
     {
-        for (int row = 0; row < _rows; row++) edits.Gather(firstRow + row, _rules, _trails[row].Tokens, _minLength);
+        for (int row = 0; row < Rows; row++) edits.Gather(firstRow + row, _rules, _trails[row].Tokens, _minLength);
     }
 
     public override void Advance(in StepOutput output, RowMoves moves)

@@ -31,7 +31,7 @@ public sealed record DecodingOptions
     /// <summary>Instead of forcing the target prefix, how strongly to favour it: greater than 0, less than 1; 0: forced.</summary>
     public float PrefixBiasBeta { get; init; }
 
-    /// <summary>Tokens that end a hypothesis; null: the model's end token.</summary>
+    /// <summary>Tokens that end a hypothesis; null or one empty string: the model's end token.</summary>
     public IReadOnlyList<string>? EndTokens { get; init; }
 
     /// <summary>Whether the end token is part of the result.</summary>

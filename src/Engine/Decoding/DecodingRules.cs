@@ -23,6 +23,9 @@ internal sealed class DecodingRules
     /// <summary>The most tokens of a hypothesis: what the options and the model's positions both allow.</summary>
     public required int MaxLength { get; init; }
 
+    /// <summary>Tokens of the target.</summary>
+    public required int Vocabulary { get; init; }
+
     /// <summary>Whether tokens are drawn at random.</summary>
     public bool Samples => Options.SamplingTopK != 1 && Options.SamplingTemperature != 0;
 
@@ -51,13 +54,14 @@ internal sealed class DecodingRules
             else if (ids.Length > 1) sequences.Add(ids);
         }
 
-        IReadOnlyList<string> endTokens = options.EndTokens is { Count: > 0 } given ? given : [endToken];
+        IReadOnlyList<string> endTokens = options.EndTokens is { Count: > 0 } given and not [""] ? given : [endToken];
         return new DecodingRules(options)
         {
             EndIds = [.. endTokens.Select(token => Id(vocabulary, token, "end_token"))],
             SuppressedIds = [.. suppressed],
             SuppressedSequences = [.. sequences],
             MaxLength = Math.Min(options.MaxDecodingLength, limit),
+            Vocabulary = vocabulary.Count,
         };
     }
 
@@ -95,6 +99,8 @@ internal sealed class DecodingRules
             o.MinAlternativeExpansionProbability is >= 0 and <= 1, "min_alternative_expansion_prob",
             o.MinAlternativeExpansionProbability, "0 to 1");
         float most = MathF.Round(o.BeamSize * o.Patience, MidpointRounding.AwayFromZero);
+        bool isBeam = o.BeamSize > 1 || o.PrefixBiasBeta > 0;
+        Require(most >= 1 || !isBeam, "patience", o.Patience, "so much that beam_size times patience rounds to at least 1");
         bool free = o.ReturnAlternatives || (o.BeamSize == 1 && o.SamplingTopK != 1);
         Require(
             o.NumHypotheses >= 1 && (free ? o.NumHypotheses <= vocabulary : o.NumHypotheses <= most), "num_hypotheses",

@@ -41,7 +41,10 @@ internal sealed class GreedySearch : Search
 
     public override IReadOnlyList<FinishedTrail> Results => [_result!];
 
-    public override void Gather(LogitEdits edits, int firstRow) => edits.Gather(firstRow, _rules, _trail.Tokens, _minLength);
+    public override void Gather(LogitEdits edits, int firstRow)
+    {
+        if (!IsFinished) edits.Gather(firstRow, _rules, _trail.Tokens, _minLength);
+    }
 
     public override void Advance(in StepOutput output, RowMoves moves)
     {

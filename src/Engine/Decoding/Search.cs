@@ -86,7 +86,7 @@ internal abstract class Search
     /// <summary>The token of a row whose log-probability is wanted.</summary>
     public virtual int NamedToken(int row) => 0;
 
-    /// <summary>Gathers what may not be generated.</summary>
+    /// <summary>Gathers what may not be generated; nothing once the search has ended, for it has no rows then.</summary>
     /// <param name="edits">Takes it.</param>
     /// <param name="firstRow">Row of the logits where this search begins.</param>
     public abstract void Gather(LogitEdits edits, int firstRow);

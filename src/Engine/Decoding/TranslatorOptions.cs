@@ -9,7 +9,7 @@ public sealed record TranslatorOptions(IBackend Backend)
 {
     /// <summary>
     /// Type of the weights: <c>default</c> (as in the file), <c>auto</c> (the fastest here), <c>float32</c>,
-    /// <c>float16</c>, <c>bfloat16</c>, <c>int16</c> or <c>int8</c>.
+    /// <c>float16</c>, <c>bfloat16</c> (activations are rounded to it too), <c>int16</c> or <c>int8</c>.
     /// </summary>
     public string ComputeType { get; init; } = "default";
 

@@ -103,7 +103,9 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
             if (type is null && part.Type != target) target = DType.Float32;
         }
 
-        Weight weight = backend.Pack(WeightConversion.Convert(parts, target, data.Rounding), data.Rounding);
+        // Whoever asks for bfloat16 asks for its arithmetic; a file that merely stores it does not.
+        ActivationRounding rounding = type == DType.BFloat16 ? ActivationRounding.BFloat16 : data.Rounding;
+        Weight weight = backend.Pack(WeightConversion.Convert(parts, target, data.Rounding), rounding);
         _weights.Add(weight);
         return weight;
     }

@@ -78,6 +78,8 @@ public class LinearTests
             int[] portable = Run.Bits(Run.Linear(Rung.Portable, 1, x, rows, weight, bias, Activation.Gelu));
             Assert.Equal(portable, Run.Bits(Run.Linear(Rung.Avx2, 1, x, rows, weight, bias, Activation.Gelu)));
             Assert.Equal(portable, Run.Bits(Run.Linear(Rung.Avx512, 1, x, rows, weight, bias, Activation.Gelu)));
+            Assert.Equal(portable, Run.Bits(Run.Linear(
+                Rung.Avx512, 1, x, rows, weight, bias, Activation.Gelu, machineCode: false)));
         }
     }
 

@@ -92,9 +92,10 @@ internal static class Run
 
     public static float[] Linear(
         Rung rung, int threads, float[] x, int rows, TestWeight weight, float[]? bias = null,
-        Activation activation = Activation.None, ActivationRounding rounding = ActivationRounding.Nearest)
+        Activation activation = Activation.None, ActivationRounding rounding = ActivationRounding.Nearest,
+        bool machineCode = true)
     {
-        using var backend = new CpuBackend(rung, threads);
+        using var backend = new CpuBackend(rung, threads, machineCode);
         using Weight packed = backend.Pack([weight.Host], rounding);
         return Linear(backend, x, rows, packed, bias, activation);
     }

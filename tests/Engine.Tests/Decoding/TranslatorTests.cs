@@ -200,6 +200,7 @@ public sealed class TranslatorTests : IDisposable
             (new() { MinDecodingLength = 300 }, "min_decoding_length"), (new() { SamplingTopP = 0 }, "sampling_topp"),
             (new() { SamplingTopK = 51 }, "sampling_topk"), (new() { SamplingTemperature = -1 }, "sampling_temperature"),
             (new() { EndTokens = ["nowhere"] }, "end_token"), (new() { SuppressSequences = [["t3", "nowhere"]] }, "suppress_sequences"),
+            (new() { Patience = 0.2f, NumHypotheses = 3, ReturnAlternatives = true }, "patience"),
             (new() { MaxInputLength = -1 }, "max_input_length"), (new() { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size"),
         ];
         foreach ((DecodingOptions options, string name) in wrong)
@@ -254,6 +255,14 @@ public sealed class TranslatorTests : IDisposable
     }
 
     [Fact]
+    public void An_empty_end_token_is_that_of_the_model()
+    {
+        TranslationRequest request = Requests(1)[0];
+        TranslationResult own = _translator.Translate(request);
+        Assert.Equal(Text(own), Text(_translator.Translate(request with { Options = request.Options! with { EndTokens = [""] } })));
+    }
+
+    [Fact]
     public void The_same_seed_samples_the_same_and_another_does_not()
     {
         TranslationRequest Sample(long seed, int topK, float topP = 1) => Requests(1)[0] with
@@ -276,6 +285,45 @@ public sealed class TranslatorTests : IDisposable
         string best = Text(_translator.Translate(Requests(1)[0] with { Options = greedy }));
         Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTopP = 1e-6f } })));
         Assert.Equal(best, Text(_translator.Translate(Requests(1)[0] with { Options = greedy with { SamplingTopK = 0, SamplingTemperature = 0 } })));
+    }
+
+    // A search that has ended has no rows: what its rules forbid must not fall on the rows of those that go on.
+    [Theory, InlineData(4, false), InlineData(1, false), InlineData(1, true)]
+    public void Alternatives_and_samples_that_end_early_leave_the_others_alone(int beams, bool samples)
+    {
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(TestData.Find("ct2/aren-transliteration"), new TranslatorOptions(backend));
+        DecodingOptions several = new()
+        {
+            BeamSize = beams, NumHypotheses = 8, ReturnAlternatives = !samples, SamplingTopK = samples ? 0 : 1,
+            RepetitionPenalty = 1.5f, NoRepeatNgramSize = 2, DisableUnknown = true,
+        };
+        string[] words = ["محمد", "حأنوفةن", "غهزش", "نوح", "ابراهيم", "ك"];
+        TranslationRequest[] requests = [.. words.SelectMany(word => new[]
+        {
+            new TranslationRequest(Letters(word)) { Options = several },
+            new TranslationRequest(Letters(word)) { Options = new DecodingOptions { BeamSize = 3, NumHypotheses = 3 } },
+        })];
+        string[] alone = [.. requests.Select(request => Text(translator.Translate(request)))];
+        Assert.Equal(alone, translator.TranslateBatch(requests, Cancellation).Select(Text));
+    }
+
+    // Hot enough, every token is as likely as another: of 600, most of those drawn are not among the 256 best.
+    [Fact]
+    public void Beams_that_sample_the_whole_vocabulary_draw_its_least_likely_tokens_too()
+    {
+        using ModelData data = RandomModel.Create(RandomModel.Config(32, 4, 64, 1, 600));
+        using var backend = new CpuBackend();
+        using Translator translator = Translator.Load(data, new TranslatorOptions(backend));
+        var request = new TranslationRequest(["t5", "t6"]);
+        DecodingOptions one = new() { MaxDecodingLength = 1, NumHypotheses = 256, ReturnAlternatives = true };
+        HashSet<string> likely = [.. translator.Translate(request with { Options = one }).Hypotheses.Select(static h => h.Tokens[0])];
+        Assert.Equal(256, likely.Count);
+        DecodingOptions hot = new() { MaxDecodingLength = 1, NumHypotheses = 2, SamplingTopK = 0, SamplingTemperature = 1e4f };
+        int others = Enumerable.Range(1, 20)
+            .SelectMany(seed => translator.Translate(request with { Options = hot with { Seed = seed } }).Hypotheses)
+            .Count(hypothesis => !likely.Contains(hypothesis.Tokens[0]));
+        Assert.InRange(others, 10, 40);
     }
 
     [Fact]
@@ -337,6 +385,8 @@ public sealed class TranslatorTests : IDisposable
             yield return request;
         }
     }
+
+    private static string[] Letters(string word) => [.. word.Select(static letter => letter.ToString())];
 
     private static string Text(TranslationResult result) =>
         string.Join(" | ", result.Hypotheses.Select(static h => $"{string.Join(' ', h.Tokens)} {h.Score:R}"));
