@@ -20,7 +20,8 @@ internal static class Measurements
         foreach (KernelRow row in KernelTable.Rows)
         {
             // A quick run leaves out what takes seconds a call, and most lines on several threads.
-            if (options.IsQuick && (row.Operations > 2e10 || (row.Threads > 1 && !row.What.Contains("2048×512", StringComparison.Ordinal)))) continue;
+            bool isMain = row.Threads == 1 || row.What.Contains("2048×512", StringComparison.Ordinal);
+            if (options.IsQuick && (row.Operations > 2e10 || !isMain)) continue;
             yield return (row.What, () => [KernelTable.Measure(row, budget, withPeers: !options.IsRoofline)]);
         }
 

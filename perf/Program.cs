@@ -29,7 +29,8 @@ internal static class Program
             case PerfMode.Micro: return MicroBenchmarks.Run(options.Rest);
             case PerfMode.Gate: return RegressionGate.Run(options);
             case PerfMode.List:
-                foreach (string what in Measurements.All(options).Select(static line => line.What).Where(options.Wants)) Console.WriteLine(what);
+                foreach ((string what, _) in Measurements.All(options).Where(line => options.Wants(line.What)))
+                    Console.WriteLine(what);
                 return 0;
             default: return Measurements.Run(options);
         }

@@ -48,7 +48,11 @@ internal static class RegressionGate
             MachineDescription.This().ToString(), [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]]))]);
         File.WriteAllText(BaselineFile, baseline.ToJson() + "\n");
         foreach (BaselineRow row in baseline.Rows)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.What,-44}{row.Share,8:P1} of its limit, ± {row.Tolerance:P1}"));
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{row.What,-44}{row.Share,8:P1} of its limit, ± {row.Tolerance:P1}"));
+        }
+
         return 0;
     }
 
@@ -57,7 +61,8 @@ internal static class RegressionGate
         var baseline = Baseline.FromJson(File.ReadAllText(BaselineFile));
         Console.WriteLine($"baseline: {baseline.Machine}");
         Console.WriteLine($"now:      {MachineDescription.This()}");
-        Dictionary<string, BaselineRow> known = baseline.Rows.Where(row => wanted.Contains(row.What)).ToDictionary(static row => row.What);
+        Dictionary<string, BaselineRow> known =
+            baseline.Rows.Where(row => wanted.Contains(row.What)).ToDictionary(static row => row.What);
         foreach (string what in wanted.Except(known.Keys)) Console.WriteLine($"{what,-44}not in the baseline");
 
         Dictionary<string, Verdict> best = Judge(known.Values);
@@ -71,8 +76,10 @@ internal static class RegressionGate
         foreach ((string what, BaselineRow row) in known)
         {
             Verdict verdict = best[what];
+            double share = row.Share * (1 + verdict.Change);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{what,-44}{row.Share * (1 + verdict.Change),8:P1} of its limit, was {row.Share,7:P1} ± {row.Tolerance:P1}: {100 * verdict.Change,6:+0.0;-0.0} %{(verdict.IsSlower ? "  SLOWER" : "")}"));
+                $"{what,-44}{share,8:P1} of its limit, was {row.Share,7:P1} ± {row.Tolerance:P1}: "
+                + $"{100 * verdict.Change,6:+0.0;-0.0} %{(verdict.IsSlower ? "  SLOWER" : "")}"));
         }
 
         int slower = best.Values.Count(static verdict => verdict.IsSlower);
@@ -94,7 +101,8 @@ internal static class RegressionGate
         {
             Console.Error.WriteLine($"  run {run + 1} of {runs}, {names.Length} rows");
             string answer = ChildProcess.Self([RunWord, .. names]).Output;
-            shares.AddRange(JsonSerializer.Deserialize<Dictionary<string, double>>(answer)!.Select(static pair => (pair.Key, pair.Value)));
+            foreach ((string what, double share) in JsonSerializer.Deserialize<Dictionary<string, double>>(answer)!)
+                shares.Add((what, share));
         }
 
         return shares.ToLookup(static pair => pair.What, static pair => pair.Share);

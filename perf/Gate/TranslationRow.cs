@@ -35,7 +35,12 @@ internal static class TranslationRow
         var translator = Translator.Load(directory, new TranslatorOptions(backend)
         {
             BatchSize = Work.Batch,
-            Decoding = new DecodingOptions { BeamSize = Work.Beam, MinDecodingLength = Work.Length, MaxDecodingLength = Work.Length },
+            Decoding = new DecodingOptions
+            {
+                BeamSize = Work.Beam,
+                MinDecodingLength = Work.Length,
+                MaxDecodingLength = Work.Length,
+            },
         });
         TranslationRequest[] requests = ModelRun.Requests(translator, Work.Batch, Work.Length);
         return new KernelCase(() => translator.TranslateBatch(requests), [], translator, backend);

@@ -46,8 +46,8 @@ internal static class EncoderLayerRows
         float[] input = RandomTensors.Values(Sentences * Length * Width, seed: 9);
         Tensor x = RandomTensors.Place(backend, new Shape(Sentences * Length, Width), input);
         var norm = new NormWeights(Row(values.Gain), Row(values.Bias), Epsilon);
-        LinearWeights qkv = Linear(values.Qkv, values.QkvBias, 3 * Width, Width), output = Linear(values.Output, values.OutputBias, Width, Width);
-        LinearWeights up = Linear(values.Up, values.UpBias, Hidden, Width), down = Linear(values.Down, values.DownBias, Width, Hidden);
+        LinearWeights qkv = Linear(values.Qkv, values.QkvBias, Width), output = Linear(values.Output, values.OutputBias, Width);
+        LinearWeights up = Linear(values.Up, values.UpBias, Width), down = Linear(values.Down, values.DownBias, Hidden);
         int[] lengths = [.. Enumerable.Repeat(Length, Sentences)];
         Tensor Layer()
         {
@@ -81,8 +81,8 @@ internal static class EncoderLayerRows
         return new KernelCase(Call, peers, [.. owned]);
 
         Tensor Row(float[] row) => RandomTensors.Place(backend, new Shape(1, row.Length), row);
-        LinearWeights Linear(float[] weight, float[] bias, int outputs, int inputs) => new(
-            backend.Pack([HostTensor.FromValues("weight", new Shape(outputs, inputs), weight)]), Row(bias));
+        LinearWeights Linear(float[] weight, float[] bias, int inputs) => new(
+            backend.Pack([HostTensor.FromValues("weight", new Shape(bias.Length, inputs), weight)]), Row(bias));
     }
 
     private static LayerValues Values()

@@ -40,14 +40,18 @@ internal static class RowwiseRows
         var shape = new Shape(rows, columns);
         float[] values = RandomTensors.Values(rows * columns, seed: 1);
         Tensor x = RandomTensors.Place(backend, shape, values);
-        Tensor residual = word == Residual ? RandomTensors.Place(backend, shape, RandomTensors.Values(rows * columns, seed: 2)) : Tensor.None;
+        Tensor residual = word == Residual
+            ? RandomTensors.Place(backend, shape, RandomTensors.Values(rows * columns, seed: 2))
+            : Tensor.None;
         NormWeights weights = Weights(backend, columns);
 
         // Values are about −ln(columns) > −16, or |y| < 8: 32 ulps of that, for chains of columns / 64, a root or logarithm.
         var few = new Shape(2, columns);
-        Check.Agrees(word, backend, tested => Apply(
-            tested, word, RandomTensors.Place(tested, few, values), RandomTensors.Place(tested, few, values), Weights(tested, columns)),
-            tolerance: 32 * 9.6e-7);
+        Check.Agrees(word, backend, tested =>
+        {
+            Tensor placed = RandomTensors.Place(tested, few, values);
+            return Apply(tested, word, placed, placed, Weights(tested, columns));
+        }, tolerance: 32 * 9.6e-7);
         void Call()
         {
             backend.BeginFrame();

@@ -120,7 +120,8 @@ internal sealed unsafe class TrafficProbe : Probe
     {
         Traffic.Read =>
         [
-            static (tables, floats) => Streams.Read(tables[0], floats), static (tables, floats) => Streams.ReadFour(tables[0], floats),
+            static (tables, floats) => Streams.Read(tables[0], floats),
+            static (tables, floats) => Streams.ReadFour(tables[0], floats),
             static (tables, floats) => Streams.ReadAhead(tables[0], floats),
         ],
         Traffic.Copy =>

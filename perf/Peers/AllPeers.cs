@@ -17,7 +17,8 @@ internal static class AllPeers
         : Path.GetFullPath(Path.Combine("artifacts", "perf", "peers"));
 
     /// <summary>A line for each: what it is, or how to install it.</summary>
-    public static IEnumerable<string> Describe() => [OpenBlas.Describe, OnnxRuntime.Describe, Torch.Describe, WholeModels.CTranslate2.Describe];
+    public static IEnumerable<string> Describe() =>
+        [OpenBlas.Describe, OnnxRuntime.Describe, Torch.Describe, WholeModels.CTranslate2.Describe];
 
     /// <summary>x Wᵀ by everybody who can.</summary>
     public static IReadOnlyList<Contender> Gemm(
@@ -69,8 +70,8 @@ internal static class AllPeers
         LayerValues values, float[] input, float[] expected, int threads, List<IDisposable> owned)
     {
         var peers = new List<Contender>();
-        if (OnnxRuntime.IsHere)
-            Add(peers, owned, OnnxRuntime.EncoderLayer(values, input, threads), [.. expected.Select(static value => (double)value)]);
+        double[] wanted = [.. expected.Select(static value => (double)value)];
+        if (OnnxRuntime.IsHere) Add(peers, owned, OnnxRuntime.EncoderLayer(values, input, threads), wanted);
         return peers;
     }
 

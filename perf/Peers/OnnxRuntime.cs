@@ -23,7 +23,8 @@ internal static class OnnxRuntime
     public static PeerCall Gemm(GemmShape shape, float[] x, float[] weight)
     {
         var graph = new OnnxGraph();
-        string y = graph.Node("MatMul", [Input, graph.Floats(Transposed(weight, shape.Outputs, shape.Inputs), shape.Inputs, shape.Outputs)]);
+        string w = graph.Floats(Transposed(weight, shape.Outputs), shape.Inputs, shape.Outputs);
+        string y = graph.Node("MatMul", [Input, w]);
         return Call(graph, x, [shape.Rows, shape.Inputs], y, [shape.Rows, shape.Outputs], shape.Threads);
     }
 
@@ -33,8 +34,8 @@ internal static class OnnxRuntime
         var bytes = new byte[weight.Bytes];
         weight.ReadBytes(0, bytes);
         var graph = new OnnxGraph();
-        string w = graph.Bytes(
-            Transposed(MemoryMarshal.Cast<byte, sbyte>(bytes).ToArray(), shape.Outputs, shape.Inputs), shape.Inputs, shape.Outputs);
+        sbyte[] signed = MemoryMarshal.Cast<byte, sbyte>(bytes).ToArray();
+        string w = graph.Bytes(Transposed(signed, shape.Outputs), shape.Inputs, shape.Outputs);
         string[] quantised = graph.Nodes("DynamicQuantizeLinear", [Input], 3);
         string sums = graph.Node("MatMulInteger", [quantised[0], w, quantised[2]]);
         string scale = graph.Node("Mul", [quantised[1], graph.Floats([1 / 127f])]);
@@ -46,10 +47,9 @@ internal static class OnnxRuntime
     public static PeerCall Rowwise(bool isSoftmax, int rows, int columns, int threads, float[] x)
     {
         var graph = new OnnxGraph();
+        string Row(int seed) => graph.Floats(RandomTensors.Values(columns, seed), columns);
         string y = isSoftmax ? graph.Node("LogSoftmax", [Input], ("axis", -1))
-            : graph.Node("LayerNormalization",
-                [Input, graph.Floats(RandomTensors.Values(columns, 3), columns), graph.Floats(RandomTensors.Values(columns, 4), columns)],
-                ("axis", -1), ("epsilon", 1e-5f));
+            : graph.Node("LayerNormalization", [Input, Row(3), Row(4)], ("axis", -1), ("epsilon", 1e-5f));
         return Call(graph, x, [rows, columns], y, [rows, columns], threads);
     }
 
@@ -60,23 +60,25 @@ internal static class OnnxRuntime
         const long Heads = EncoderLayerRows.Heads, HeadDim = Width / Heads;
         var graph = new OnnxGraph();
         string gain = graph.Floats(values.Gain, Width), bias = graph.Floats(values.Bias, Width);
-        string Norm(string x) => graph.Node("LayerNormalization", [x, gain, bias], ("axis", -1), ("epsilon", EncoderLayerRows.Epsilon));
+        string Norm(string x) => graph.Node(
+            "LayerNormalization", [x, gain, bias], ("axis", -1), ("epsilon", EncoderLayerRows.Epsilon));
         string Linear(string x, float[] weight, float[] offset)
         {
-            long outputs = offset.Length, inputs = weight.Length / outputs;
-            string product = graph.Node("MatMul", [x, graph.Floats(Transposed(weight, (int)outputs, (int)inputs), inputs, outputs)]);
-            return graph.Node("Add", [product, graph.Floats(offset, outputs)]);
+            int outputs = offset.Length;
+            string w = graph.Floats(Transposed(weight, outputs), weight.Length / outputs, outputs);
+            return graph.Node("Add", [graph.Node("MatMul", [x, w]), graph.Floats(offset, outputs)]);
         }
 
         string[] parts = graph.Nodes("Split", [Linear(Norm(Input), values.Qkv, values.QkvBias)], 3, ("axis", 2));
         string split = graph.Integers(Sentences, Length, Heads, HeadDim);
-        string Heading(string x, params long[] order) => graph.Node("Transpose", [graph.Node("Reshape", [x, split])], ("perm", order));
+        string Heading(string x, params long[] order) =>
+            graph.Node("Transpose", [graph.Node("Reshape", [x, split])], ("perm", order));
         string query = graph.Node("Mul", [Heading(parts[0], 0, 2, 1, 3), graph.Floats([1 / MathF.Sqrt(HeadDim)])]);
         string weights = graph.Node(
             "Softmax", [graph.Node("MatMul", [query, Heading(parts[1], 0, 2, 3, 1)])], ("axis", -1));
         string heads = graph.Node("MatMul", [weights, Heading(parts[2], 0, 2, 1, 3)]);
-        string joined = graph.Node(
-            "Reshape", [graph.Node("Transpose", [heads], ("perm", (long[])[0, 2, 1, 3])), graph.Integers(Sentences, Length, Width)]);
+        string turned = graph.Node("Transpose", [heads], ("perm", (long[])[0, 2, 1, 3]));
+        string joined = graph.Node("Reshape", [turned, graph.Integers(Sentences, Length, Width)]);
         string sum = graph.Node("Add", [Linear(joined, values.Output, values.OutputBias), Input]);
         string hidden = graph.Node("Relu", [Linear(Norm(sum), values.Up, values.UpBias)]);
         string y = graph.Node("Add", [Linear(hidden, values.Down, values.DownBias), sum]);
@@ -86,11 +88,11 @@ internal static class OnnxRuntime
     private static GraphCall Call(OnnxGraph graph, float[] x, long[] inputShape, string y, long[] outputShape, int threads) =>
         new(graph.ToModel((Input, inputShape), (y, outputShape)), x, inputShape, y, outputShape, threads);
 
-    private static T[] Transposed<T>(T[] matrix, int rows, int columns)
+    private static T[] Transposed<T>(T[] matrix, int rows)
     {
+        int columns = matrix.Length / rows;
         var turned = new T[matrix.Length];
-        for (int row = 0; row < rows; row++)
-            for (int column = 0; column < columns; column++) turned[((long)column * rows) + row] = matrix[((long)row * columns) + column];
+        for (int i = 0; i < matrix.Length; i++) turned[((long)(i % columns) * rows) + (i / columns)] = matrix[i];
         return turned;
     }
 
@@ -100,7 +102,8 @@ internal static class OnnxRuntime
         string? file = files.Select(static name => Path.Combine(AllPeers.Folder, name)).FirstOrDefault(File.Exists);
         if (file is null || !NativeLibrary.TryLoad(file, out nint library)) return null;
         NativeLibrary.SetDllImportResolver(
-            typeof(InferenceSession).Assembly, (name, _, _) => name.StartsWith("onnxruntime", StringComparison.Ordinal) ? library : 0);
+            typeof(InferenceSession).Assembly,
+            (name, _, _) => name.StartsWith("onnxruntime", StringComparison.Ordinal) ? library : 0);
         return OrtEnv.Instance().GetVersionString();
     }
 

@@ -23,7 +23,7 @@ internal static unsafe class Torch
     {
         get
         {
-            ulong version = ((delegate* unmanaged<ulong>)NativeLibrary.GetExport(Library, "aoti_torch_abi_version"))();
+            ulong version = ((delegate* unmanaged<ulong>)Export("aoti_torch_abi_version"))();
             return $"{version >> 56}.{version >> 48 & 255}.{version >> 40 & 255}";
         }
     }
@@ -54,8 +54,8 @@ internal static unsafe class Torch
     /// <summary>Its flash attention.</summary>
     public static PeerCall Attention(int length, bool isCausal, int threads, float[][] inputs)
     {
-        var attend = (delegate* unmanaged<nint, nint, nint, double, int, nint*, double*, nint*, nint*, int>)NativeLibrary.GetExport(
-            Library, "aoti_torch_cpu__scaled_dot_product_flash_attention_for_cpu");
+        var attend = (delegate* unmanaged<nint, nint, nint, double, int, nint*, double*, nint*, nint*, int>)Export(
+            "aoti_torch_cpu__scaled_dot_product_flash_attention_for_cpu");
         var call = new Operator(threads, []);
         nint[] x = [.. inputs.Select(values => call.Tensor(
             values, Float, [1, AttentionRows.Heads, length, AttentionRows.HeadDim],
@@ -73,7 +73,7 @@ internal static unsafe class Torch
     /// <summary>log_softmax or native_layer_norm.</summary>
     public static PeerCall Rowwise(bool isSoftmax, int rows, int columns, int threads, float[] x)
     {
-        var dispatch = (delegate* unmanaged<byte*, byte*, ulong*, int>)NativeLibrary.GetExport(Library, "aoti_torch_call_dispatcher");
+        var dispatch = (delegate* unmanaged<byte*, byte*, ulong*, int>)Export("aoti_torch_call_dispatcher");
         var call = new Operator(threads, []);
         nint input = call.Tensor(x, Float, [rows, columns]);
         nint gain = call.Tensor(RandomTensors.Values(columns, 3), Float, [columns]);
@@ -103,7 +103,7 @@ internal static unsafe class Torch
     }
 
     private static void Multiply(nint output, nint left, nint right) => Must(
-        ((delegate* unmanaged<nint, nint, nint, int>)NativeLibrary.GetExport(Library, "aoti_torch_cpu_mm_out"))(output, left, right));
+        ((delegate* unmanaged<nint, nint, nint, int>)Export("aoti_torch_cpu_mm_out"))(output, left, right));
 
     private static nint Load()
     {
@@ -112,10 +112,12 @@ internal static unsafe class Torch
         return file is not null && NativeLibrary.TryLoad(file, out nint library) ? library : 0;
     }
 
+    private static nint Export(string name) => NativeLibrary.GetExport(Library, name);
+
     private static void SetThreads(int threads)
     {
         string name = OperatingSystem.IsWindows() ? "?set_num_threads@at@@YAXH@Z" : "_ZN2at15set_num_threadsEi";
-        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(Library, name))(threads);
+        ((delegate* unmanaged<int, void>)Export(name))(threads);
     }
 
     private static void Must(int error)
@@ -124,20 +126,20 @@ internal static unsafe class Torch
     }
 
     private static void Delete(nint tensor) => Must(
-        ((delegate* unmanaged<nint, int>)NativeLibrary.GetExport(Library, "aoti_torch_delete_tensor_object"))(tensor));
+        ((delegate* unmanaged<nint, int>)Export("aoti_torch_delete_tensor_object"))(tensor));
 
     private static nint Share(nint tensor)
     {
         nint shared = 0;
-        Must(((delegate* unmanaged<nint, nint*, int>)NativeLibrary.GetExport(Library, "aoti_torch_new_tensor_handle"))(tensor, &shared));
+        Must(((delegate* unmanaged<nint, nint*, int>)Export("aoti_torch_new_tensor_handle"))(tensor, &shared));
         return shared;
     }
 
     private static nint List(long number)
     {
         nint list = 0;
-        Must(((delegate* unmanaged<nuint, nint*, int>)NativeLibrary.GetExport(Library, "torch_new_list_reserve_size"))(1, &list));
-        Must(((delegate* unmanaged<nint, ulong, int>)NativeLibrary.GetExport(Library, "torch_list_push_back"))(list, (ulong)number));
+        Must(((delegate* unmanaged<nuint, nint*, int>)Export("torch_new_list_reserve_size"))(1, &list));
+        Must(((delegate* unmanaged<nint, ulong, int>)Export("torch_list_push_back"))(list, (ulong)number));
         return list;
     }
 
@@ -176,8 +178,8 @@ internal static unsafe class Torch
             nint tensor = 0;
             fixed (long* sizes = extents, steps = strides)
             {
-                Must(((delegate* unmanaged<nint, long, long*, long*, long, int, int, int, nint*, int>)NativeLibrary.GetExport(
-                    Library, "aoti_torch_create_tensor_from_blob"))(
+                Must(((delegate* unmanaged<nint, long, long*, long*, long, int, int, int, nint*, int>)Export(
+                    "aoti_torch_create_tensor_from_blob"))(
                     handle.AddrOfPinnedObject(), extents.Length, sizes, steps, 0, type, 0, 0, &tensor));
             }
 

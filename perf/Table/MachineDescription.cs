@@ -21,7 +21,7 @@ internal sealed record MachineDescription(
             $"L1 {caches.L1 >> 10} KiB, L2 {caches.L2 >> 10} KiB, L3 {caches.L3 >> 20} MiB",
             string.Create(CultureInfo.InvariantCulture,
                 $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1 << 30):F1} GiB"),
-            Line("/etc/os-release", "PRETTY_NAME=")?.Trim('"') is { } name ? $"{name}, {RuntimeInformation.OSArchitecture}" : RuntimeInformation.OSDescription,
+            $"{Line("/etc/os-release", "PRETTY_NAME=")?.Trim('"') ?? RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
             RuntimeInformation.FrameworkDescription, Ladder.Best.ToString(), GitCommit(),
             DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture));
     }

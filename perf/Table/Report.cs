@@ -37,7 +37,8 @@ internal sealed record Report(MachineDescription Machine, IReadOnlyList<Roof> Ro
         var text = new StringBuilder();
         foreach (string[] line in lines)
         {
-            var padded = line.Select((cell, column) => column is 1 or 2 or 3 ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]));
+            var padded = line.Select((cell, column) =>
+                column is 1 or 2 or 3 ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]));
             text.AppendLine(string.Join("  ", padded).TrimEnd());
         }
 

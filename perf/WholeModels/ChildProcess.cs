@@ -52,7 +52,8 @@ internal static class ChildProcess
         if (process.ExitCode != 0)
         {
             throw new InvalidOperationException(
-                $"{Name(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: {errors.Result.Trim()} {output.Result.Trim()}");
+                $"{Name(program)} {string.Join(' ', arguments)} ended with {process.ExitCode}: "
+                + $"{errors.Result.Trim()} {output.Result.Trim()}");
         }
 
         return new ProcessResult(output.Result, Measuring.Statistics.Median([.. resident.Skip(resident.Count / 2)]), peak);

@@ -176,7 +176,8 @@ internal sealed class ModelRows(string cache, bool isQuick)
         var peers = new List<PeerFigure>();
         if (CTranslate2.IsHere)
         {
-            double peer = CTranslate2.Run(directory, type.Word(), 1, 1, Length, 1, isQuick ? 3 : 10, 1).Process.ResidentBytes / Megabyte;
+            ProcessResult other = CTranslate2.Run(directory, type.Word(), 1, 1, Length, 1, isQuick ? 3 : 10, 1).Process;
+            double peer = other.ResidentBytes / Megabyte;
             peers.Add(new PeerFigure(CTranslate2.Name, peer, peer / figure));
         }
 
@@ -217,7 +218,8 @@ internal sealed class ModelRows(string cache, bool isQuick)
         IEnumerable<KeyValuePair<(Translation Work, Arrangement Arrangement), double>> runs)
     {
         double own = row.Arrangement.Replicas / figure;
-        double[] rates = [.. runs.Where(run => run.Key.Work == row.Work).Select(static run => run.Key.Arrangement.Replicas / run.Value)];
+        double[] rates =
+            [.. runs.Where(run => run.Key.Work == row.Work).Select(static run => run.Key.Arrangement.Replicas / run.Value)];
         if (rates.Length > 0) peers.Add(new PeerFigure(name, row.Arrangement.Replicas / rates.Max(), own / rates.Max()));
     }
 

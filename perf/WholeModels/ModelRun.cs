@@ -27,7 +27,8 @@ internal static class ModelRun
     public static int Run(ReadOnlySpan<string> arguments)
     {
         int[] numbers = [.. arguments[2..].ToArray().Select(static word => int.Parse(word, CultureInfo.InvariantCulture))];
-        (int threads, int batch, int length, int beam, int repetitions) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]);
+        (int threads, int batch, int length) = (numbers[0], numbers[1], numbers[2]);
+        (int beam, int repetitions) = (numbers[3], numbers[4]);
         int replicas = numbers.Length > 5 ? numbers[5] : 1;
         var backends = new CpuBackend[replicas];
         var translators = new Translator[replicas];
@@ -48,7 +49,8 @@ internal static class ModelRun
             if (i >= 0) times[i] = 1e3 * (Clock.Wall() - start);
         }
 
-        Console.WriteLine(JsonSerializer.Serialize(new RunTimes(times, translators.Sum(static translator => translator.WeightBytes))));
+        long weightBytes = translators.Sum(static translator => translator.WeightBytes);
+        Console.WriteLine(JsonSerializer.Serialize(new RunTimes(times, weightBytes)));
         foreach (Translator translator in translators) translator.Dispose();
         foreach (CpuBackend backend in backends) backend.Dispose();
         return 0;
@@ -60,7 +62,8 @@ internal static class ModelRun
         string file = Directory.GetFiles(arguments[0], "model.*").Single();
         double read = Math.Min(Read(file), Read(file));   // the first may come from the disk
         double start = Clock.Wall();
-        using var backend = new CpuBackend(new BackendOptions { Threads = int.Parse(arguments[2], CultureInfo.InvariantCulture) });
+        int threads = int.Parse(arguments[2], CultureInfo.InvariantCulture);
+        using var backend = new CpuBackend(new BackendOptions { Threads = threads });
         using Translator translator = Load(backend, arguments[0], arguments[1], batch: 1, length: 1, beam: 1);
         translator.Translate(Requests(translator, 1, 24)[0]);
         double first = 1e3 * (Clock.Wall() - start);
@@ -101,7 +104,8 @@ internal static class ModelRun
     private static void Check(TranslationResult result, int length)
     {
         int found = result.Hypotheses[0].Tokens.Count;
-        if (found != length) throw new InvalidOperationException($"A translation has {found} tokens, expected {length}: not timed.");
+        if (found != length)
+            throw new InvalidOperationException($"A translation has {found} tokens, expected {length}: not timed.");
     }
 
     private static double Read(string file)

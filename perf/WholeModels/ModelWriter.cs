@@ -31,10 +31,10 @@ internal static class ModelWriter
     public static void Write(string directory, ModelShape shape, DType type)
     {
         Directory.CreateDirectory(directory);
-        using (var stream = new FileStream(Path.Combine(directory, "model.bin"), FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
-        using (var file = new BinaryWriter(stream))
+        using (var file = new BinaryWriter(File.Create(Path.Combine(directory, "model.bin"), bufferSize: 1 << 20)))
             WriteVariables(file, [.. Variables(shape, type).OrderBy(static variable => variable.Name, StringComparer.Ordinal)]);
-        string[] words = ["<blank>", "<s>", "</s>", .. Enumerable.Range(3, shape.Vocabulary - 4).Select(static i => $"w{i}"), "<unk>"];
+        string[] words =
+            ["<blank>", "<s>", "</s>", .. Enumerable.Range(3, shape.Vocabulary - 4).Select(static i => $"w{i}"), "<unk>"];
         foreach (string side in new[] { "source", "target" })
             File.WriteAllText(Path.Combine(directory, $"{side}_vocabulary.json"), JsonSerializer.Serialize(words));
         var config = new Dictionary<string, object?>
@@ -90,7 +90,8 @@ internal static class ModelWriter
 
         foreach ((string side, int layers) in new[] { ("encoder", shape.EncoderLayers), ("decoder", shape.DecoderLayers) })
         {
-            Matrix(side == "encoder" ? "encoder/embeddings_0/weight" : "decoder/embeddings/weight", shape.Vocabulary, shape.Width);
+            string table = side == "encoder" ? "embeddings_0" : "embeddings";
+            Matrix($"{side}/{table}/weight", shape.Vocabulary, shape.Width);
             for (int i = 0; i < layers; i++)
             {
                 string layer = $"{side}/layer_{i}";
@@ -112,8 +113,9 @@ internal static class ModelWriter
 
             Norm($"{side}/layer_norm");
             Add($"{side}/num_heads", Stored.Int16, [], () => [(byte)shape.Heads, 0]);
-            foreach ((string name, byte value) in new[] { ("pre_norm", (byte)1), ("activation", (byte)0), ("scale_embeddings", (byte)1) })
-                Add($"{side}/{name}", Stored.Int8, [], () => [value]);
+            Add($"{side}/pre_norm", Stored.Int8, [], static () => [1]);
+            Add($"{side}/activation", Stored.Int8, [], static () => [0]);
+            Add($"{side}/scale_embeddings", Stored.Int8, [], static () => [1]);
         }
 
         Linear("decoder/projection", shape.Vocabulary, shape.Width);
@@ -122,7 +124,8 @@ internal static class ModelWriter
         Add("decoder/alignment_heads", Stored.Int16, [], static () => [1, 0]);
         return variables;
 
-        void Add(string name, Stored stored, int[] dimensions, Func<byte[]> data) => variables.Add(new(name, stored, dimensions, data));
+        void Add(string name, Stored stored, int[] dimensions, Func<byte[]> data) =>
+            variables.Add(new(name, stored, dimensions, data));
 
         void Matrix(string name, int rows, int columns)
         {
@@ -141,7 +144,8 @@ internal static class ModelWriter
     // Evenly spread numbers with the given mean and standard deviation (splitmix64).
     private static float[] Values(string name, int count, float mean, float deviation)
     {
-        ulong state = name.Aggregate(14695981039346656037, static (hash, letter) => (hash ^ letter) * 1099511628211);   // FNV-1a
+        ulong state = 14695981039346656037;
+        foreach (char letter in name) state = (state ^ letter) * 1099511628211;   // FNV-1a
         float width = deviation * 2 * MathF.Sqrt(3) / (1 << 24);
         var values = new float[count];
         for (int i = 0; i < values.Length; i++)

@@ -54,7 +54,8 @@ internal sealed class Labels(Plot plot, (double Least, double Most) xs, (double 
     {
         foreach ((Pixel at, string text, Color color) in _beside.OrderByDescending(static label => label.At.X))
         {
-            PixelRect place = Places(at, text.Length * LetterWidth).FirstOrDefault(IsFree, new PixelRect(at.X, at.X + 1, at.Y, at.Y - 1));
+            PixelRect place = Places(at, text.Length * LetterWidth)
+                .FirstOrDefault(IsFree, new PixelRect(at.X, at.X + 1, at.Y, at.Y - 1));
             _taken.Add(place);
             Add(new Pixel(place.Left, place.Bottom), text, color, Alignment.LowerLeft);
             Pixel near = new(Math.Clamp(at.X, place.Left, place.Right), Math.Clamp(at.Y, place.Top, place.Bottom));
@@ -88,7 +89,7 @@ internal sealed class Labels(Plot plot, (double Least, double Most) xs, (double 
     {
         Text word = plot.Add.Text(text, X(at.X), Y(at.Y));
         (word.LabelFontSize, word.LabelFontColor, word.LabelAlignment) = (Size, color, alignment);
-        (word.LabelPadding, word.LabelBackgroundColor, word.LabelBorderColor) = (0, Colors.White.WithAlpha(.75), Colors.Transparent);
+        (word.LabelPadding, word.LabelBackgroundColor) = (0, Colors.White.WithAlpha(.75));
         return word;
     }
 
@@ -96,7 +97,9 @@ internal sealed class Labels(Plot plot, (double Least, double Most) xs, (double 
         area.Left + (area.Width * Math.Log10(x / xs.Least) / Math.Log10(xs.Most / xs.Least)),
         area.Bottom - (area.Height * Math.Log10(y / ys.Least) / Math.Log10(ys.Most / ys.Least)));
 
-    private double X(float pixel) => Math.Log10(xs.Least) + (Math.Log10(xs.Most / xs.Least) * (pixel - area.Left) / area.Width);
+    private double X(float pixel) =>
+        Math.Log10(xs.Least) + (Math.Log10(xs.Most / xs.Least) * (pixel - area.Left) / area.Width);
 
-    private double Y(float pixel) => Math.Log10(ys.Least) + (Math.Log10(ys.Most / ys.Least) * (area.Bottom - pixel) / area.Height);
+    private double Y(float pixel) =>
+        Math.Log10(ys.Least) + (Math.Log10(ys.Most / ys.Least) * (area.Bottom - pixel) / area.Height);
 }

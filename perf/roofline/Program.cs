@@ -19,8 +19,8 @@ internal static partial class Program
     // Shapes that tell the story; all of them would cover each other.
     private static readonly string[] Shown =
     [
-        "gemm 1024×2048×512", "gemm 128×512×512", "gemm 8×512×512", "gemm 1×512×512", "gemm 1×32000×512", "attention causal, n=512",
-        "log-softmax", "layer norm", "encoder layer",
+        "gemm 1024×2048×512", "gemm 128×512×512", "gemm 8×512×512", "gemm 1×512×512", "gemm 1×32000×512",
+        "attention causal, n=512", "log-softmax", "layer norm", "encoder layer",
     ];
 
     private static int Main(string[] arguments)
@@ -70,14 +70,15 @@ internal static partial class Program
     private static void DrawKernel(Plot plot, Labels labels, JsonElement result)
     {
         string what = result.GetProperty("What").GetString()!;
-        double intensity = result.GetProperty("Intensity").GetDouble(), rate = result.GetProperty("OperationRate").GetDouble() / 1e9;
+        double intensity = result.GetProperty("Intensity").GetDouble();
+        double rate = result.GetProperty("OperationRate").GetDouble() / 1e9;
         if (result.GetProperty("Threads").GetInt32() != 1 || intensity <= 0) return;
         if (!Array.Exists(Shown, shown => what.Contains(shown, StringComparison.Ordinal))) return;
         Color color = what.StartsWith("int8", StringComparison.Ordinal) ? Color.FromHex("#B22222")
             : what.StartsWith("bf16", StringComparison.Ordinal) ? Color.FromHex("#0B6623") : Color.FromHex("#191970");
         var marker = plot.Add.Marker(Math.Log10(intensity), Math.Log10(rate), MarkerShape.FilledCircle, 9, color);
         marker.MarkerLineColor = Colors.White;
-        string name = what[..what.IndexOf(", 1 thread", StringComparison.Ordinal)].Replace("gemm ", "", StringComparison.Ordinal);
+        string name = what.Replace(", 1 thread", "", StringComparison.Ordinal).Replace("gemm ", "", StringComparison.Ordinal);
         labels.Beside(intensity, rate, name, color);
     }
 
@@ -94,7 +95,8 @@ internal static partial class Program
         plot.Layout.Fixed(new PixelPadding(70, 20, 60, 50));
         Ticks(plot.Axes.Bottom, [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4000]);
         Ticks(plot.Axes.Left, [10, 20, 50, 100, 200, 500, 1000, 2000]);
-        plot.Title($"Kernels under the roofs of one core: {machine.GetProperty("Processor").GetString()}, commit {machine.GetProperty("Commit").GetString()}", 16);
+        string? processor = machine.GetProperty("Processor").GetString(), commit = machine.GetProperty("Commit").GetString();
+        plot.Title($"Kernels under the roofs of one core: {processor}, commit {commit}", 16);
         plot.XLabel("operations for each byte that must move", 14);
         plot.YLabel("10⁹ operations a second", 14);
         plot.Grid.MajorLineColor = Colors.Black.WithAlpha(.06);

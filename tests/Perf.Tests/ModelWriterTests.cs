@@ -10,7 +10,8 @@ namespace Engine.Perf.Tests;
 
 public class ModelWriterTests
 {
-    private static readonly ModelShape Tiny = new("tiny", Width: 32, Hidden: 64, EncoderLayers: 2, DecoderLayers: 1, Heads: 4, Vocabulary: 60);
+    private static readonly ModelShape Tiny =
+        new("tiny", Width: 32, Hidden: 64, EncoderLayers: 2, DecoderLayers: 1, Heads: 4, Vocabulary: 60);
 
     [Theory]
     [InlineData(DType.Float32)]
@@ -36,7 +37,9 @@ public class ModelWriterTests
 
             // The first words of the peer's generator: state = 1664525 · 1 + 1013904223, then 10 + (state >> 8) mod 40.
             Assert.Equal($"w{10 + ((1664525u + 1013904223u) >> 8) % 40}", requests[0].Source[0]);
-            Assert.All(translator.TranslateBatch(requests, TestContext.Current.CancellationToken), static result => Assert.Equal(7, result.Hypotheses[0].Tokens.Count));
+            Assert.All(
+                translator.TranslateBatch(requests, TestContext.Current.CancellationToken),
+                static result => Assert.Equal(7, result.Hypotheses[0].Tokens.Count));
         }
         finally
         {
