@@ -16,7 +16,7 @@ public sealed unsafe partial class CpuBackend
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         bool isPaired = rounding == ActivationRounding.BFloat16 && Tiles(TileKind.BFloat16) != null;
-        return WeightPacker.Pack(parts, rounding, isPaired);
+        return WeightPacker.Pack(parts, rounding, isPaired, _weights, _pool);
     }
 
     /// <inheritdoc />
@@ -154,7 +154,10 @@ public sealed unsafe partial class CpuBackend
         {
             Rung = _rung,
             Plan = plan,
-            Epilogue = epilogue,
+            Epilogue = kind == TileKind.Int8 ? new Epilogue { Activation = epilogue.Activation } : epilogue,
+            RowFactors = epilogue.RowFactors,
+            Scales = epilogue.Scales,
+            Bias = epilogue.Bias,
             Functions = TileSet.Of(kind).Functions,
             Steps = steps,
             Depth = shape.Depth,

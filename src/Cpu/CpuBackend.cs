@@ -17,6 +17,7 @@ public sealed unsafe partial class CpuBackend : IBackend
 {
     private readonly WorkerPool _pool;
     private readonly Arena _arena = new();
+    private readonly WeightMemory _weights = new();
     private readonly Dictionary<nint, long> _allocations = [];
     private readonly Rung _rung;
     private readonly bool _usesMachineCode;

@@ -246,6 +246,15 @@ internal enum VectorCode
     /// <summary>vcvtdq2ps: to float, rounded to nearest even.</summary>
     ToFloat = 0x015B,
 
+    /// <summary>vaddps.</summary>
+    AddFloats = 0x0158,
+
+    /// <summary>vmulps.</summary>
+    Multiply = 0x0159,
+
+    /// <summary>vdivps.</summary>
+    Divide = 0x015E,
+
     /// <summary>vpbroadcastd.</summary>
     Broadcast = 0x1258,
 

@@ -32,6 +32,18 @@ internal unsafe struct TileArguments
 
     /// <summary>Bytes from a row of sums to the next.</summary>
     public nint YStride;
+
+    /// <summary>64 bytes a step that will be wanted soon, or any memory; a tile that streams does not look at it.</summary>
+    public byte* Next;
+
+    /// <summary>Int8: 1 / what each row was multiplied by.</summary>
+    public float* RowFactors;
+
+    /// <summary>Int8: what the weights of each output were multiplied by.</summary>
+    public float* Scales;
+
+    /// <summary>Int8: added to each output; or null.</summary>
+    public float* Bias;
 }
 
 /// <summary>What a step multiplies.</summary>
@@ -40,7 +52,10 @@ internal enum TileKind
     /// <summary>A float with floats.</summary>
     Float32,
 
-    /// <summary>Four unsigned bytes with signed ones; sums are 32-bit integers and are stored as floats.</summary>
+    /// <summary>
+    /// Four unsigned bytes with signed ones; sums are 32-bit integers. Stored is float(sum) · row factor / scale + bias, each
+    /// operation rounded.
+    /// </summary>
     Int8,
 
     /// <summary>Two bfloat16 with two; sums are floats.</summary>
@@ -61,6 +76,9 @@ internal static class TileCode
     /// <summary>The most panels of a tile.</summary>
     public const int MostPanels = 8;
 
+    // Of a tile that does not stream: it meets a panel with other rows too.
+    private const int MostPanelsOfStrips = 2;
+
     // Registers that hold sums.
     private const int Sums = 24;
 
@@ -70,16 +88,21 @@ internal static class TileCode
     // How far ahead of its use a panel is asked for: what the memory delivers meanwhile (42 GB/s, 100 ns) is 4 KiB.
     private const int PrefetchBytes = 4096;
 
+    // Free where there are at most two panels.
+    private const Register Next = Register.Rbp;
+
     private const Register Argument = Register.Rax, Steps = Register.Rcx, XStride = Register.Rdx, PanelBytes = Register.R8;
 
     private static readonly Register[] s_rows = [Register.R9, Register.R10, Register.R11, Register.Rsi];
 
     private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx, Register.Rbp];
 
-    /// <summary>Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.</summary>
-    public static bool IsPossible(int rows, int panels) =>
-        rows is >= 1 and <= MostRows && panels is >= 1 and <= MostPanels && rows * panels <= Sums
-        && Math.Min(rows, panels) <= 4;
+    /// <summary>
+    /// Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.
+    /// </summary>
+    public static bool IsPossible(int rows, int panels, bool isStream) =>
+        rows is >= 1 and <= MostRows && panels is >= 1 && panels <= (isStream ? MostPanels : MostPanelsOfStrips)
+        && rows * panels <= Sums && Math.Min(rows, panels) <= 4;
 
     /// <summary>Writes a tile: a function of one argument, the address of <see cref="TileArguments"/>.</summary>
     /// <param name="code">Where to.</param>
@@ -120,20 +143,22 @@ internal static class TileCode
             code.Address(s_panels[panel / 3], new Place(s_panels[panel / 3], 0, PanelBytes, 2));
         }
 
+        if (!isStream) code.Load(Next, Field((byte*)&a.Next - arguments));
         code.Load(Steps, Field((byte*)&a.Steps - arguments));
         code.Subtract(Steps, Unrolled);
         int toRest = code.JumpForwardIf(Condition.Less);
         code.Align(32);
         int loop = code.Length;
-        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream);
+        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream, asksAhead: true);
         Advance(code, rows, panels, Unrolled);
+        if (!isStream) code.Add(Next, Unrolled * 64);
         code.Subtract(Steps, Unrolled);
         code.JumpIf(Condition.NotLess, loop);
         code.Land(toRest);
         code.Add(Steps, Unrolled);
         int toEnd = code.JumpForwardIf(Condition.Zero);
         int rest = code.Length;
-        Step(code, kind, rows, panels, 0, isStream: false);
+        Step(code, kind, rows, panels, 0, isStream: false, asksAhead: false);
         Advance(code, rows, panels, 1);
         code.Subtract(Steps, 1);
         code.JumpIf(Condition.NotZero, rest);
@@ -141,19 +166,54 @@ internal static class TileCode
 
         code.Load(Register.R9, Field((byte*)&a.Y - arguments));
         code.Load(Register.R10, Field((byte*)&a.YStride - arguments));
+        if (kind == TileKind.Int8)
+        {
+            Scale(code, rows, panels, Field((byte*)&a.RowFactors - arguments), Field((byte*)&a.Scales - arguments),
+                Field((byte*)&a.Bias - arguments));
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            for (int panel = 0; panel < panels; panel++)
+                code.StoreVector(Sum(row, panel, panels), new Place(Register.R9, panel * 64));
+            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
+        }
+
+        Leave(code, isWindows);
+    }
+
+    // From integers to outputs, in the registers: Epilogue says the same.
+    private static void Scale(CodeWriter code, int rows, int panels, Place rowFactors, Place scales, Place bias)
+    {
+        const Register Factors = Register.Rcx, Scales = Register.Rdx, Bias = Register.R8;
+        const int Factor = 31;
+        code.Load(Factors, rowFactors);
+        code.Load(Scales, scales);
+        code.Load(Bias, bias);
+        for (int row = 0; row < rows; row++)
+        {
+            code.Broadcast(Factor, new Place(Factors, row * sizeof(float)));
+            for (int panel = 0; panel < panels; panel++)
+            {
+                int sum = Sum(row, panel, panels);
+                code.Vector(VectorCode.ToFloat, sum, 0, sum);
+                code.Vector(VectorCode.Multiply, sum, sum, Factor);
+                code.Vector(VectorCode.Divide, sum, sum, new Place(Scales, panel * 64));
+            }
+        }
+
+        code.Add(Bias, 0);
+        int withoutBias = code.JumpForwardIf(Condition.Zero);
         for (int row = 0; row < rows; row++)
         {
             for (int panel = 0; panel < panels; panel++)
             {
                 int sum = Sum(row, panel, panels);
-                if (kind == TileKind.Int8) code.Vector(VectorCode.ToFloat, sum, 0, sum);
-                code.StoreVector(sum, new Place(Register.R9, panel * 64));
+                code.Vector(VectorCode.AddFloats, sum, sum, new Place(Bias, panel * 64));
             }
-
-            if (row + 1 < rows) code.Add(Register.R9, Register.R10);
         }
 
-        Leave(code, isWindows);
+        code.Land(withoutBias);
     }
 
     private static int Sum(int row, int panel, int panels) => (row * panels) + panel;
@@ -170,7 +230,8 @@ internal static class TileCode
             ? new Place(s_panels[panel / 3], (step * 64) + ahead)
             : new Place(s_panels[panel / 3], (step * 64) + ahead, PanelBytes, panel % 3);
 
-    private static void Step(CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream)
+    private static void Step(
+        CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream, bool asksAhead)
     {
         VectorCode multiply = kind switch
         {
@@ -182,6 +243,7 @@ internal static class TileCode
         {
             for (int panel = 0; panel < panels; panel++) code.Prefetch(Panel(panel, step, PrefetchBytes));
         }
+        else if (asksAhead) code.Prefetch(new Place(Next, step * 64));
 
         if (panels <= rows)
         {

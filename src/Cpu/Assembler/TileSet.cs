@@ -26,7 +26,7 @@ internal sealed unsafe class TileSet
         for (int slot = 0; slot < Slots; slot++)
         {
             (int rows, int panels, bool isStream) = Size(slot);
-            if (!TileCode.IsPossible(rows, panels)) continue;
+            if (!TileCode.IsPossible(rows, panels, isStream)) continue;
             code.Align(64);
             starts[slot] = code.Length + 1;
             TileCode.Write(code, kind, rows, panels, isStream, OperatingSystem.IsWindows());

@@ -19,12 +19,14 @@ internal static unsafe class TileTest
         uint[] x = new uint[TileCode.MostRows * MostSteps];
         uint[] panels = new uint[PanelsInMemory * PanelFloats];
         uint[] start = new uint[PanelsInMemory * 16];
+        float[] factors = Numbers(random, TileCode.MostRows), scales = Numbers(random, PanelsInMemory * 16);
+        float[] bias = Numbers(random, PanelsInMemory * 16);
         float[] y = new float[TileCode.MostRows * PanelsInMemory * 16];
         Fill(kind, random, x);
         Fill(kind, random, panels);
         Fill(kind == TileKind.BFloat16 ? TileKind.Float32 : kind, random, start);
         fixed (uint* xs = x, ws = panels, starts = start)
-        fixed (float* ys = y)
+        fixed (float* ys = y, rowFactors = factors, outputScales = scales, biases = bias)
         {
             for (int slot = 0; slot < TileSet.Slots; slot++)
             {
@@ -43,6 +45,10 @@ internal static unsafe class TileTest
                         StartStride = 0,
                         Y = (byte*)ys,
                         YStride = PanelsInMemory * 16 * sizeof(float),
+                        Next = (byte*)ws,
+                        RowFactors = rowFactors,
+                        Scales = outputScales,
+                        Bias = steps == s_steps[0] ? null : biases,
                     };
                     ((delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)functions[slot])(&arguments);
                     for (int row = 0; row < rows; row++)
@@ -51,6 +57,8 @@ internal static unsafe class TileTest
                         {
                             uint* w = ws + (output / 16 * PanelFloats) + (output % 16);
                             float expected = Plain(kind, xs + (row * MostSteps), w, steps, starts[output]);
+                            if (kind == TileKind.Int8) expected = expected * factors[row] / scales[output];
+                            if (kind == TileKind.Int8 && arguments.Bias != null) expected += bias[output];
                             float found = ys[(row * PanelsInMemory * 16) + output];
                             if (BitConverter.SingleToUInt32Bits(expected) == BitConverter.SingleToUInt32Bits(found)) continue;
                             return $"{kind}, {rows} rows, {columns} panels, {steps} steps: row {row}, output {output} is "
@@ -77,6 +85,13 @@ internal static unsafe class TileTest
                 _ => (uint)random.NextInt64(1L << 32),
             };
         }
+    }
+
+    private static float[] Numbers(Random random, int count)
+    {
+        var numbers = new float[count];
+        for (int i = 0; i < count; i++) numbers[i] = Number(random);
+        return numbers;
     }
 
     private static float Number(Random random) => (0.25f + (1.75f * random.NextSingle())) * ((random.Next() & 1) == 0 ? 1 : -1);

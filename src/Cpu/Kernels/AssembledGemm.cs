@@ -1,5 +1,6 @@
 // x Wᵀ by machine-made tiles: the loops around them. Rows are read where they lie; panels of weights were packed when the
 // model was loaded.
+using System.Runtime.Intrinsics.X86;
 using Engine.Cpu.Assembler;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
@@ -11,7 +12,12 @@ internal unsafe struct AssembledGemm : IJob
 {
     public Rung Rung;
     public GemmPlan Plan;
+
+    /// <summary>What the tiles leave to do: for bytes they scale and add the bias themselves.</summary>
     public Epilogue Epilogue;
+
+    /// <summary>Bytes: see <see cref="TileArguments"/>.</summary>
+    public float* RowFactors, Scales, Bias;
 
     /// <summary>Of <see cref="TileSet"/>.</summary>
     public nint* Functions;
@@ -77,7 +83,15 @@ internal unsafe struct AssembledGemmTile : IKernel
             for (int panel = firstPanel, panels; panel < endPanel; panel += panels)
             {
                 panels = Math.Min(plan.GroupPanels, endPanel - panel);
-                for (int strip = firstStrip; strip < endStrip; strip++) Multiply(strip, panel, panels, step, count);
+                // While the strips meet these panels, the next ones are fetched, one by each of the first strips.
+                for (int strip = firstStrip; strip < endStrip; strip++)
+                {
+                    if (strip + 1 < endStrip) Prefetch(strip + 1, panel, step);
+                    int ahead = panel + panels + strip - firstStrip;
+                    bool isWanted = strip - firstStrip < panels && ahead < plan.Panels;
+                    Multiply(strip, panel, panels, step, count, isWanted ? ahead : panel);
+                }
+
                 if (isLast)
                 {
                     int column = panel * Lanes.Count, columns = Math.Min(panels * Lanes.Count, Job->Outputs - column);
@@ -91,7 +105,23 @@ internal unsafe struct AssembledGemmTile : IKernel
         while (step < Job->Steps);
     }
 
-    private readonly void Multiply(int strip, int panel, int panels, int step, int count)
+    // What the next tile begins with: its outputs and the head of its rows. The rest of the rows is a stream, which the
+    // processor finds out by itself.
+    private readonly void Prefetch(int strip, int panel, int step)
+    {
+        int row = Job->Plan.StripStart(strip), end = Job->Plan.StripStart(strip + 1);
+        for (; row < end; row++)
+        {
+            byte* x = Job->X + (row * Job->XStride) + (step * sizeof(float));
+            float* y = Job->Y + (row * Job->Stride) + (panel * Lanes.Count);
+            Sse.Prefetch0(x);
+            Sse.Prefetch0(x + 64);
+            Sse.Prefetch0(y);
+            Sse.Prefetch0(y + Lanes.Count);
+        }
+    }
+
+    private readonly void Multiply(int strip, int panel, int panels, int step, int count, int nextPanel)
     {
         int row = Job->Plan.StripStart(strip), rows = Job->Plan.StripStart(strip + 1) - row;
         float* y = Job->Y + (row * Job->Stride) + (panel * Lanes.Count);
@@ -104,6 +134,10 @@ internal unsafe struct AssembledGemmTile : IKernel
             Steps = count,
             Y = (byte*)y,
             YStride = Job->Stride * sizeof(float),
+            Next = Job->W + (nextPanel * PanelBytes) + ((nint)step * PanelRowBytes),
+            RowFactors = Job->RowFactors == null ? null : Job->RowFactors + row,
+            Scales = Job->Scales + (panel * Lanes.Count),
+            Bias = Job->Bias == null ? null : Job->Bias + (panel * Lanes.Count),
         };
         var tile = (delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)
             Job->Functions[TileSet.Slot(rows, panels, isStream: Job->Plan.Strips == 1)];
@@ -135,7 +169,22 @@ internal unsafe struct AssembledGemmTile : IKernel
         TileArguments arguments, delegate* unmanaged[SuppressGCTransition]<TileArguments*, void> tile,
         int rows, int width, int columns, bool resume)
     {
-        float* scratch = stackalloc float[TileCode.MostRows * TileCode.MostPanels * Lanes.Count];
+        const int MostOutputs = TileCode.MostPanels * Lanes.Count;
+        float* scratch = stackalloc float[TileCode.MostRows * MostOutputs];
+        float* outputs = stackalloc float[2 * MostOutputs];
+        if (arguments.RowFactors != null)
+        {
+            new Span<float>(outputs, width).Fill(1f);
+            Copy(arguments.Scales, outputs, columns);
+            arguments.Scales = outputs;
+            if (arguments.Bias != null)
+            {
+                new Span<float>(outputs + MostOutputs, width).Clear();
+                Copy(arguments.Bias, outputs + MostOutputs, columns);
+                arguments.Bias = outputs + MostOutputs;
+            }
+        }
+
         byte* y = arguments.Y;
         nint stride = arguments.YStride;
         arguments.Y = (byte*)scratch;

@@ -1,4 +1,5 @@
 // Attention of one query a row to a cache: the step of a decoder.
+using System.Runtime.Intrinsics.X86;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
 
@@ -53,18 +54,15 @@ internal unsafe struct CachedArguments
     }
 }
 
-/// <summary>Some rows and one head are a piece, some pieces a tile.</summary>
+/// <summary>A row and a head are a piece, some pieces a tile.</summary>
 internal unsafe struct CachedAttention<TScore>(CachedArguments arguments, float* scratch, int piecesOfTile) : ITileKernel
     where TScore : unmanaged, IScore
 {
-    // Rows that stand together are hypotheses of one sentence, and share most of their keys.
-    private const int RowsOfPiece = 8;
-
     private readonly CachedArguments _a = arguments;
     private readonly float* _scratch = scratch;
 
     /// <summary>Number of pieces of a call.</summary>
-    public static int Pieces(in CachedArguments a) => (a.Rows + RowsOfPiece - 1) / RowsOfPiece * a.Heads;
+    public static int Pieces(in CachedArguments a) => a.Rows * a.Heads;
 
     /// <summary>Scratch memory of one worker, in floats: scores and the running sum of one query.</summary>
     public static long ScratchFloats(int valueWidth) => KeyBlock.Keys + valueWidth;
@@ -76,11 +74,19 @@ internal unsafe struct CachedAttention<TScore>(CachedArguments arguments, float*
     {
         float* scores = _scratch + (worker * ScratchFloats(_a.ValueWidth));
         int end = Math.Min((tile + 1) * piecesOfTile, Pieces(_a));
-        for (int piece = tile * piecesOfTile; piece < end; piece++)
+
+        // Head after head of a row: the panels of a block's keys then are one stream. Rows that stand together are hypotheses
+        // of one sentence; what they share is still in the second-level cache.
+        for (int piece = tile * piecesOfTile; piece < end; piece++) Row<TSimd>(piece / _a.Heads, piece % _a.Heads, scores);
+    }
+
+    // Values of a head are short runs, far apart: those of the next head are asked for while this one's are added.
+    private readonly void PrefetchNextHead(float* values, int keys)
+    {
+        float* next = values + _a.ValueDim;
+        for (int key = 0; key < keys; key++, next += _a.Cache.ValueColumns)
         {
-            int head = piece % _a.Heads, row = piece / _a.Heads * RowsOfPiece;
-            int endRow = Math.Min(row + RowsOfPiece, _a.Rows);
-            for (; row < endRow; row++) Row<TSimd>(row, head, scores);
+            for (int column = 0; column < _a.ValueDim; column += Lanes.Count) Sse.Prefetch0(next + column);
         }
     }
 
@@ -102,6 +108,7 @@ internal unsafe struct CachedAttention<TScore>(CachedArguments arguments, float*
                 int panel = first / Lanes.Count, position = first % Lanes.Count;
                 int keys = Math.Min(Lanes.Count - position, end - first);
                 float* values = _a.Cache.Value(blocks[panel], position, head * _a.ValueDim);
+                if (Sse.IsSupported) PrefetchNextHead(values, keys);
                 KeyBlock.AddSingle<TSimd>(scores + first, values, _a.Cache.ValueColumns, keys, output, width);
                 first += keys;
             }

@@ -14,11 +14,15 @@ internal readonly struct GemmPlan
     // for.
     private const int PanelsPerTile = 16;
 
+    // The first strips have a row more than the others.
+    private readonly int _rowsOfStrip, _longerStrips;
+
     public GemmPlan(int rows, int inputs, int outputs, in GemmShape shape, int threads)
     {
         Rows = rows;
         Panels = (outputs + (Lanes - 1)) / Lanes;
         Strips = Divide(rows, shape.Rows);
+        if (Strips > 0) (_rowsOfStrip, _longerStrips) = Math.DivRem(rows, Strips);
         RowBlocks = Divide(rows, shape.BlockRows);
         GroupPanels = rows switch
         {
@@ -30,7 +34,7 @@ internal readonly struct GemmPlan
 
         int groups = Divide(Panels, GroupPanels);
         long groupWork = Math.Max(1, (long)Divide(rows, RowBlocks) * inputs * GroupPanels * Lanes);
-        long perTile = threads == 1 && RowBlocks == 1 ? groups : Divide(PanelsPerTile, GroupPanels);
+        long perTile = threads == 1 && Strips == 1 ? groups : Divide(PanelsPerTile, GroupPanels);
         if (threads > 1)
         {
             perTile = Math.Min(perTile, (long)groups * RowBlocks / (TilesPerThread * threads));
@@ -70,7 +74,7 @@ internal readonly struct GemmPlan
     /// <summary>
     /// First row of a strip; of the strip after the last: the number of rows. Strips differ by one row at most.
     /// </summary>
-    public int StripStart(int strip) => (int)((long)strip * Rows / Strips);
+    public int StripStart(int strip) => (strip * _rowsOfStrip) + Math.Min(strip, _longerStrips);
 
     /// <summary>First strip of a block; of the block after the last: the number of strips.</summary>
     public int BlockStart(int block) => (int)((long)block * Strips / RowBlocks);

@@ -23,10 +23,12 @@ public static class ModelWriter
     /// <param name="model">The model.</param>
     /// <param name="directory">Where it goes: a new directory, or an empty one.</param>
     /// <param name="weights">A float type, int8 or int16; null: as they are.</param>
+    /// <param name="layout">The order of the numbers of each matrix.</param>
     /// <exception cref="ArgumentException">The directory is not empty, or weights cannot have that type.</exception>
     /// <exception cref="ModelFormatException">The model is broken, or a weight is too large for the type.</exception>
     /// <exception cref="IOException">The directory cannot be written; nothing is left of it.</exception>
-    public static void Write(ModelData model, string directory, DType? weights = null)
+    public static void Write(ModelData model, string directory, DType? weights = null,
+        WeightLayout layout = WeightLayout.Rows)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -43,9 +45,12 @@ public static class ModelWriter
         Directory.CreateDirectory(temporary);
         try
         {
-            Dictionary<string, string> aliases = WriteTensors(model, Path.Combine(temporary, OwnFormat.FileName),
-                weights);
-            WriteConfig(model, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
+            string file = Path.Combine(temporary, OwnFormat.FileName);
+            Dictionary<string, string> aliases = layout == WeightLayout.Rows
+                ? WriteTensors(model, file, weights)
+                : PackedWriter.Write(model, file, weights);
+            WriteConfig(
+                model, layout, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
             if (Directory.Exists(place)) Directory.Delete(place);
             Directory.Move(temporary, place);
@@ -106,7 +111,7 @@ public static class ModelWriter
         return aliases;
     }
 
-    private static void WriteElements(SafeTensorsWriter writer, string name, HostTensor tensor, ref byte[] buffer)
+    internal static void WriteElements(SafeTensorsWriter writer, string name, HostTensor tensor, ref byte[] buffer)
     {
         var (rows, columns) = tensor.Shape;
         long rowBytes = (long)columns * tensor.Type.Bytes();
@@ -121,13 +126,14 @@ public static class ModelWriter
     }
 
     private static void WriteConfig(
-        ModelData model, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
+        ModelData model, WeightLayout layout, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
     {
         TransformerConfig config = model.Config;
         using FileStream stream = File.Create(file);
         using var json = new Utf8JsonWriter(stream, Readable);
         json.WriteStartObject();
         json.WriteNumber("format_version", OwnFormat.Version);
+        json.WriteString("layout", Word(OwnFormat.Layouts, layout));
         json.WriteNumber("model_dim", config.ModelDim);
         json.WriteNumber("source_vocabulary_size", config.SourceVocabulary);
         json.WriteNumber("target_vocabulary_size", config.TargetVocabulary);

@@ -47,7 +47,8 @@ public sealed class CodeWriterTests
         (VectorCode Code, string Name)[] operations =
         [
             (VectorCode.Xor, "vpxord"), (VectorCode.AddIntegers, "vpaddd"), (VectorCode.MultiplyAdd, "vfmadd231ps"),
-            (VectorCode.DotBytes, "vpdpbusd"), (VectorCode.DotBFloat16, "vdpbf16ps"),
+            (VectorCode.DotBytes, "vpdpbusd"), (VectorCode.Multiply, "vmulps"), (VectorCode.Divide, "vdivps"),
+            (VectorCode.AddFloats, "vaddps"), (VectorCode.DotBFloat16, "vdpbf16ps"),
         ];
         for (int to = 0; to < 32; to++)
         {
