@@ -63,7 +63,7 @@ internal static partial class Program
         {
             double rate = rates[type];
             Line(plot, rate / rates["read L1"], rate, Intensities.Most, rate, LinePattern.Solid);
-            labels.Above(Intensities.Most, rate, string.Create(CultureInfo.InvariantCulture, $"{word} {rate:F0} G/s"));
+            labels.Above(Intensities.Most * 0.97, rate, string.Create(CultureInfo.InvariantCulture, $"{word} {rate:F0} G/s"));
         }
     }
 
