@@ -44,8 +44,11 @@ public class GateTests
         var random = new Random(1);
         double Noise() => 0.8 * (1 + (0.01 * (Enumerable.Range(0, 12).Sum(_ => random.NextDouble()) - 6)));
         BaselineRow row = Verdict.Remember("a kernel", [.. Enumerable.Range(0, 9).Select(_ => Noise())]);
-        int alarms = Enumerable.Range(0, 1000).Count(_ => Verdict.Of(row, [Noise(), Noise(), Noise()]).IsSlower);
-        Assert.Equal(0, alarms);
+        bool IsSlower() => Verdict.Of(row, [Noise(), Noise(), Noise()]).IsSlower;
+
+        // What looks slower once in a hundred times is measured again.
+        Assert.InRange(Enumerable.Range(0, 1000).Count(_ => IsSlower()), 0, 10);
+        Assert.Equal(0, Enumerable.Range(0, 1000).Count(_ => Enumerable.Range(0, 3).All(_ => IsSlower())));
     }
 
     [Fact]
