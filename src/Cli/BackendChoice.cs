@@ -11,12 +11,12 @@ internal static class BackendChoice
 {
     public const string VariableName = "ENGINE_BACKEND";
     public const string MachineCodeVariable = "ENGINE_MACHINE_CODE";
+    public const string On = "on";
+    public const string Off = "off";
+    public const string NoMachineCode = "machine code is switched off";
     public const string FileName = "appsettings.json";
     public const string Section = "Engine";
     public const string Key = "Backend";
-
-    /// <summary>What may be said about machine code.</summary>
-    public static string[] Switches { get; } = ["on", "off"];
 
     /// <summary>The backends of this program, best first.</summary>
     public static IReadOnlyList<IBackendProvider> Providers { get; } = [CudaBackend.Provider, CpuBackend.Provider];
@@ -44,40 +44,30 @@ internal static class BackendChoice
         return BackendSelector.Auto;
     }
 
-    /// <summary>Whether machine code may be made: the flag, else the variable, else yes.</summary>
-    /// <exception cref="ArgumentException">The variable is none of <see cref="Switches"/>.</exception>
+    /// <summary>Whether the CPU backend may make machine code: the flag, else the variable, else yes.</summary>
+    /// <exception cref="ArgumentException">The variable is neither <c>on</c> nor <c>off</c>.</exception>
     public static bool MachineCode(Shell shell, string? flag)
     {
-        string word = flag ?? shell.Setting(MachineCodeVariable) ?? Switches[0];
-        return string.Equals(Check(word, MachineCodeVariable, Switches), Switches[0], StringComparison.OrdinalIgnoreCase);
+        string word = flag ?? shell.Setting(MachineCodeVariable) ?? On;
+        if (string.Equals(word, On, StringComparison.OrdinalIgnoreCase)) return true;
+        if (string.Equals(word, Off, StringComparison.OrdinalIgnoreCase)) return false;
+        throw new ArgumentException($"{MachineCodeVariable} is '{word}', expected '{On}' or '{Off}'.");
     }
 
-    /// <summary>
-    /// Opens the backend of a word. Why <c>auto</c> chose is told in one line, and in another what failed of the machine
-    /// code, if any did.
-    /// </summary>
+    /// <summary>Opens the backend of a word. Why <c>auto</c> chose is told in one line.</summary>
     public static IBackend Open(string word, BackendOptions options, Action<string>? log)
     {
         var reasons = new List<string>();
         IBackend backend = BackendSelector.Open(word, options, reasons.Add, [.. Providers]);
-        if (log is null) return backend;
-        if (reasons.Count > 0) log(string.Join("; ", reasons));
-        LogFault((backend as CpuBackend)?.MachineCodeFault, log);
+        if (reasons.Count > 0 && !options.MachineCode) reasons.Add(NoMachineCode);
+        if (reasons.Count > 0) log?.Invoke(string.Join("; ", reasons));
         return backend;
     }
 
-    /// <summary>Tells what failed of the machine code; null: nothing did.</summary>
-    public static void LogFault(string? fault, Action<string> log)
+    private static string Check(string word, string origin)
     {
-        if (fault is not null) log($"machine code: {fault}. The answers are the same without it, but come later.");
-    }
-
-    private static string Check(string word, string origin) => Check(word, origin, Words);
-
-    private static string Check(string word, string origin, string[] words)
-    {
-        if (words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
-        string expected = string.Join(" or ", words.Select(known => $"'{known}'"));
+        if (Words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
+        string expected = string.Join(" or ", Words.Select(known => $"'{known}'"));
         throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
     }
 

@@ -8,16 +8,21 @@ namespace Engine.Cli;
 /// <summary>The command that converts models.</summary>
 internal sealed class ConvertCommand
 {
-    /// <summary>The word for it.</summary>
-    public const string Name = "convert";
-
     private static readonly DType[] Types = [DType.Float32, DType.Float16, DType.BFloat16, DType.Int8];
+
+    private static readonly (string Word, WeightLayout Value)[] Layouts =
+        [("rows", WeightLayout.Rows), ("packed", WeightLayout.Packed)];
 
     private readonly Shell _shell;
     private readonly Argument<string> _input = new("IN") { Description = "Directory of the model." };
     private readonly Argument<string> _output = new("OUT") { Description = "Directory to write." };
     private readonly Option<string?> _weights = Flags.Word(
         "--weights", [.. Types.Select(type => type.Word())], "Type of the weights. [default: as they are]");
+
+    private readonly Option<string?> _layout = Flags.Word(
+        "--layout", [.. Layouts.Select(layout => layout.Word)],
+        "Order of a matrix's numbers: row by row, as other programs read them, or as this engine uses them where the file is " +
+        "mapped, so that it loads at once and processes share it. [default: rows]");
 
     private readonly Option<string?> _tokenizer = Flags.Tokenizer();
 
@@ -28,9 +33,9 @@ internal sealed class ConvertCommand
 
     private Command Create()
     {
-        var command = new Command(Name, "Writes a model in the engine's own format.")
+        var command = new Command("convert", "Writes a model in the engine's own format.")
         {
-            _input, _output, _weights, _tokenizer,
+            _input, _output, _weights, _layout, _tokenizer,
         };
         _input.Validators.Add(Flags.RefuseOptions);
         _output.Validators.Add(Flags.RefuseOptions);
@@ -45,8 +50,9 @@ internal sealed class ConvertCommand
         if (Path.TrimEndingDirectorySeparator(input) == Path.TrimEndingDirectorySeparator(output))
             throw new UsageException($"{output} is both input and output.");
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
+        WeightLayout layout = Array.Find(Layouts, pair => pair.Word == parsed.GetValue(_layout)).Value;
         using ModelData data = ModelReader.Open(input);
-        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, cancellation);
+        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout, cancellation);
         return ExitCode.Success;
     }
 
@@ -58,6 +64,7 @@ internal sealed class ConvertCommand
         Tensors = data.Tensors,
         SourceVocabulary = data.SourceVocabulary,
         TargetVocabulary = data.TargetVocabulary,
+        VocabularyMap = data.VocabularyMap,
         Tokens = data.Tokens,
         Tokenizer = tokenizer ?? data.Tokenizer,
         Rounding = data.Rounding,

@@ -31,9 +31,9 @@ internal sealed class ModelFlags
         "--isa", ["auto", "avx512", "avx2", "portable"], "Instruction set of the CPU backend. [default: auto]");
 
     public Option<string?> MachineCode { get; } = Flags.Word(
-        "--machine-code", BackendChoice.Switches,
-        "Whether the CPU backend may make machine code for instructions that .NET does not offer; the answers are the same. "
-            + $"[default: {BackendChoice.MachineCodeVariable}, else on]");
+        "--machine-code", [BackendChoice.On, BackendChoice.Off],
+        "Whether the CPU backend may use instructions that .NET does not offer; the answers are the same. "
+            + $"[default: {BackendChoice.MachineCodeVariable}, else {BackendChoice.On}]");
 
     public Option<int> BatchSize { get; } = Flags.Integer(
         "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize,

@@ -11,11 +11,10 @@ internal static class OrderedWindow
     /// <param name="items">Read on a thread of its own, since a read may wait for a person to type.</param>
     /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
     /// <param name="write">Writes the answer of an item, whose task is complete; called in order, one by one.</param>
-    /// <param name="flush">Called before every wait, and at the end.</param>
+    /// <param name="flush">Called before every wait, and at the end, whether that is good or bad.</param>
     /// <param name="weigh">Places of the window that an item takes, at least 1; more than there are is all.</param>
     /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
     /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
-    /// <remarks>Whatever ends the work, what was written before is flushed.</remarks>
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static async Task RunAsync<TItem, TAnswer>(
         IEnumerable<TItem> items, Func<TItem, CancellationToken, Task<TAnswer>> start,
@@ -73,31 +72,22 @@ internal static class OrderedWindow
                 places.Release(next.Weight);
             }
         }
-        catch (OperationCanceledException)
+        catch
         {
-            flush();
-            throw;
-        }
-        catch (Exception)
-        {
-            FlushAfterFailure(flush);
+            // Whatever ends the work, what is done is not lost; but why it ended is told, and not that nobody reads.
+            try
+            {
+                flush();
+            }
+            catch (Exception e) when (e is IOException or OutputClosedException)
+            {
+            }
+
             throw;
         }
         finally
         {
             await stop.CancelAsync();
-        }
-    }
-
-    // What is done is not lost with what failed; but if it cannot be written either, the first failure is the one to tell.
-    private static void FlushAfterFailure(Action flush)
-    {
-        try
-        {
-            flush();
-        }
-        catch (Exception e) when (e is IOException or OutputClosedException)
-        {
         }
     }
 

@@ -7,14 +7,13 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
-        var stop = new CancellationTokenSource();   // never disposed: work that was left may still look at it
+        using var stop = new CancellationTokenSource();
 
-        // The first signal asks for a clean stop; the second one is left to the system, should the stop take too long. The
-        // work goes on elsewhere: this thread may not be held by it.
+        // The first signal asks for a clean stop; the second one is left to the system, should the stop take too long.
         void Stop(PosixSignalContext signal)
         {
             signal.Cancel = !stop.IsCancellationRequested;
-            _ = stop.CancelAsync();
+            stop.Cancel();
         }
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);

@@ -2,7 +2,6 @@
 // arguments stand in its public methods; kernels trust what they get.
 using System.Runtime.CompilerServices;
 using Engine.Backends;
-using Engine.Cpu.Assembler;
 using Engine.Cpu.Memory;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
@@ -18,6 +17,7 @@ public sealed unsafe partial class CpuBackend : IBackend
 {
     private readonly WorkerPool _pool;
     private readonly Arena _arena = new();
+    private readonly WeightMemory _weights = new();
     private readonly Dictionary<nint, long> _allocations = [];
     private readonly Rung _rung;
     private readonly bool _usesMachineCode;
@@ -47,27 +47,6 @@ public sealed unsafe partial class CpuBackend : IBackend
 
     /// <inheritdoc />
     public string Description => $"cpu, {CpuOptions.Word(_rung)}, {_pool.Threads} {(_pool.Threads == 1 ? "thread" : "threads")}";
-
-    /// <summary>
-    /// In one line: for which types of weights machine code made at run time is in use, and why not for others. Makes it if
-    /// it is not made yet.
-    /// </summary>
-    public string MachineCode
-    {
-        get
-        {
-            if (_usesMachineCode) return TileReport.Describe(TileReport.States());
-            return _rung == Rung.Avx512
-                ? "none, it is switched off"
-                : $"none, it is for avx512, not for {CpuOptions.Word(_rung)}";
-        }
-    }
-
-    /// <summary>
-    /// In one line: what went wrong with machine code that the processor could run; null: nothing, or none is wanted. What it
-    /// would have computed is computed without it, to the same bits. Makes it if it is not made yet.
-    /// </summary>
-    public string? MachineCodeFault => _usesMachineCode ? TileReport.Fault(TileReport.States()) : null;
 
     /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type)

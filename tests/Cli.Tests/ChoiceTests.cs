@@ -79,26 +79,37 @@ public sealed class ChoiceTests
     }
 
     [Fact]
-    public async Task Machine_code_is_the_flag_then_the_variable_then_on()
+    public async Task Machine_code_is_that_of_the_flag_then_the_variable_then_on()
     {
         using var shell = new TestShell();
-        Assert.True(BackendChoice.MachineCode(shell.Make(), null));
+        await shell.TranslateAsync("x\n");
+        Assert.True(shell.Settings!.BackendOptions.MachineCode);
         shell.Variables["ENGINE_MACHINE_CODE"] = "Off";
-        Assert.False(BackendChoice.MachineCode(shell.Make(), null));
-        Assert.True(BackendChoice.MachineCode(shell.Make(), "on"));
-        shell.Variables["ENGINE_MACHINE_CODE"] = "no";
+        await shell.TranslateAsync("x\n");
+        Assert.False(shell.Settings.BackendOptions.MachineCode);
+        await shell.TranslateAsync("x\n", "--machine-code", "on");
+        Assert.True(shell.Settings.BackendOptions.MachineCode);
+        shell.Variables["ENGINE_MACHINE_CODE"] = "0";
         Assert.Equal(1, await shell.TranslateAsync("x\n"));
-        Assert.Equal("engine: ENGINE_MACHINE_CODE is 'no', expected 'on' or 'off'.", Assert.Single(shell.ErrorLines));
+        Assert.Equal("engine: ENGINE_MACHINE_CODE is '0', expected 'on' or 'off'.", Assert.Single(shell.ErrorLines));
     }
 
     [Fact]
-    public void Machine_code_that_failed_is_told_in_one_line()
+    public async Task Help_names_the_flag_and_the_variable_of_machine_code()
+    {
+        using var shell = new TestShell();
+        Assert.Equal(0, await shell.RunAsync("translate", "--help"));
+        Assert.Contains("--machine-code <on|off>", shell.Output, StringComparison.Ordinal);
+        Assert.Contains("ENGINE_MACHINE_CODE", shell.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Auto_says_that_machine_code_is_switched_off()
     {
         var log = new List<string>();
-        BackendChoice.LogFault(null, log.Add);
-        Assert.Empty(log);
-        BackendChoice.LogFault("not int8: its self-test failed", log.Add);
-        Assert.StartsWith("machine code: not int8: its self-test failed. ", Assert.Single(log), StringComparison.Ordinal);
+        var options = new Engine.Backends.BackendOptions { Threads = 1, MachineCode = false };
+        using (BackendChoice.Open("auto", options, log.Add))
+            Assert.EndsWith("; machine code is switched off", Assert.Single(log), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,11 +18,11 @@ internal sealed class FakeTranslation : ITranslation
     /// <summary>Throws where a request is to fail.</summary>
     public Action<TranslationRequest> Check { get; init; } = _ => { };
 
-    /// <summary>Is called when the translation is disposed.</summary>
-    public Action Disposing { get; init; } = () => { };
-
     /// <summary>Gives the scores of the hypotheses.</summary>
     public float Score { get; init; } = -0.5f;
+
+    /// <summary>Is waited for at the end, as for a step that runs.</summary>
+    public Action DisposeSlowly { get; init; } = () => { };
 
     public List<TranslationRequest> Requests { get; } = [];
 
@@ -74,6 +74,6 @@ internal sealed class FakeTranslation : ITranslation
     public void Dispose()
     {
         IsDisposed = true;
-        Disposing();
+        DisposeSlowly();
     }
 }

@@ -1,6 +1,7 @@
 // The report on the machine runs everywhere.
 using System.Runtime.Intrinsics.X86;
-using Engine.Cli;
+using Engine.Backends;
+using Engine.Cpu;
 using Xunit;
 
 namespace Cli.Tests;
@@ -17,13 +18,26 @@ public sealed class InfoTests
         string[] names =
         [
             "engine", "runtime", "system", "processor", "processors", "caches", "memory", "instructions", "cpu backend",
-            "machine code", "backend cpu", "backend cuda", "backend auto", "backend here", "model",
+            "backend cpu", "backend cuda", "backend auto", "backend here", "model",
         ];
         Assert.Equal(names.Order(), lines.Keys.Order());
         Assert.All(lines.Values, value => Assert.NotEmpty(value.Trim()));
         Assert.StartsWith("cpu, ", lines["cpu backend"], StringComparison.Ordinal);
         Assert.Equal("none was found", lines["model"]);
         if (X86Base.IsSupported) Assert.Matches("^L1[di]? [0-9]+.*, L2 [0-9]+", lines["caches"]);
+        Assert.True(CpuBackend.Provider.IsAvailable(out string reason));
+        Assert.Equal(reason, lines["backend cpu"]);
+    }
+
+    [Fact]
+    public void The_reason_of_the_cpu_backend_tells_whether_there_is_machine_code()
+    {
+        Assert.True(CpuBackend.Provider.IsAvailable(out string reason));
+        const string Machine = " with machine code for (f32|int8|bf16)((, | and )(int8|bf16))*( \\(none for .+\\))?";
+        Assert.Matches($"^(avx512({Machine}| \\(no machine code: .+\\))|avx2|portable), [0-9]+ processors?$", reason);
+        var log = new List<string>();
+        using (BackendSelector.Open("auto", log: log.Add, providers: [CpuBackend.Provider]))
+            Assert.Equal($"backend auto: cpu ({reason})", Assert.Single(log));
     }
 
     [Fact]
@@ -31,33 +45,11 @@ public sealed class InfoTests
     {
         using var shell = new TestShell();
         Directory.Delete(Path.Combine(shell.Directory, "models"), recursive: true);
-        shell.Variables["ENGINE_MACHINE_CODE"] = "OFF";
+        shell.Variables["ENGINE_MACHINE_CODE"] = "off";
         Assert.Equal(0, await shell.RunAsync("info"));
-        Assert.Single(shell.OutputLines, line => line.StartsWith("machine code       none, it is ", StringComparison.Ordinal));
+        string line = Assert.Single(shell.OutputLines, line => line.StartsWith("cpu backend ", StringComparison.Ordinal));
+        Assert.EndsWith("; machine code is switched off)", line, StringComparison.Ordinal);
     }
-
-    // Leaf 4 of an Intel server; the older leaves of an AMD server whose hypervisor leaves both tables empty; AMD's table.
-    [Fact]
-    public void Caches_are_read_from_the_leaves_that_a_processor_has()
-    {
-        Assert.Equal(["L1d 48 KiB", "L1i 32 KiB", "L2 2 MiB", "L3 105 MiB"], ProcessorCaches.FromProcessor(Leaves(
-            (0, 0, 0x20, 0, 0, 0), (0x80000000, 0, unchecked((int)0x80000008), 0, 0, 0),
-            (4, 0, 0x21, 0x02C0003F, 63, 0), (4, 1, 0x22, 0x01C0003F, 63, 0), (4, 2, 0x43, 0x03C0003F, 2047, 0),
-            (4, 3, 0x63, 0x0380003F, 114687, 0))));
-        Assert.Equal(["L1d 48 KiB", "L1i 32 KiB", "L2 1 MiB", "L3 508 MiB"], ProcessorCaches.FromProcessor(Leaves(
-            (0, 0, 0xD, 0, 0, 0), (0x80000000, 0, unchecked((int)0x80000021), 0, 0, 0),
-            (0x80000005, 0, 0, 0, 0x300C0140, 0x20080140), (0x80000006, 0, 0, 0, 0x04006140, 0x0FE09140))));
-        Assert.Equal(["L1d 32 KiB"], ProcessorCaches.FromProcessor(Leaves(
-            (0, 0, 0x10, 0, 0, 0), (0x80000000, 0, unchecked((int)0x80000021), 0, 0, 0),
-            (0x8000001D, 0, 0x21, 0x01C0003F, 63, 0), (0x80000005, 0, 0, 0, 0x40080140, 0))));
-        Assert.Empty(ProcessorCaches.FromProcessor(Leaves()));
-    }
-
-    private static CpuId Leaves(params (uint Leaf, int Index, int Eax, int Ebx, int Ecx, int Edx)[] known) => (leaf, index) =>
-    {
-        (_, _, int eax, int ebx, int ecx, int edx) = known.FirstOrDefault(row => row.Leaf == (uint)leaf && row.Index == index);
-        return (eax, ebx, ecx, edx);
-    };
 
     [Fact]
     public async Task A_model_that_was_named_must_be_there()

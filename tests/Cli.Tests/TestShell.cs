@@ -19,8 +19,6 @@ internal sealed class TestShell : IDisposable
 
     public FakeTranslation Translation { get; init; } = new();
 
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
-
     public Dictionary<string, string> Variables { get; } = [];
 
     public Stream? Input { get; set; }
@@ -59,7 +57,6 @@ internal sealed class TestShell : IDisposable
         CurrentDirectory = Directory,
         ProgramDirectory = Path.Combine(Directory, "program"),
         Variable = name => Variables.GetValueOrDefault(name),
-        Patience = Patience,
         Load = settings =>
         {
             Settings = settings;

@@ -227,64 +227,6 @@ public sealed class TranslateLineTests
     }
 
     [Fact]
-    public async Task A_stop_flushes_what_is_done_and_leaves_a_step_that_takes_too_long()
-    {
-        using var stop = new CancellationTokenSource();
-        using var blocked = new ManualResetEventSlim();
-        using var shell = new TestShell
-        {
-            Patience = TimeSpan.FromMilliseconds(50),
-            Translation = new FakeTranslation
-            {
-                Wait = (source, cancellation) => source == "b" ? Task.Delay(Timeout.Infinite, cancellation) : Task.CompletedTask,
-                Disposing = blocked.Wait,
-            },
-            Input = new EndlessStream("a\nb\n"u8.ToArray()),
-        };
-        Task<int> command = shell.RunAsync(stop.Token, "translate");
-        while (shell.Output.Length == 0) await Task.Delay(1, Cancellation);
-        Task stopping = stop.CancelAsync();
-        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
-        Assert.Equal("A\n", shell.Output);
-        Assert.Equal("engine: stopped.", Assert.Single(shell.ErrorLines));
-        blocked.Set();
-        await stopping;
-    }
-
-    [Fact]
-    public async Task A_failure_in_the_middle_prints_what_was_done_before()
-    {
-        var broken = new TaskCompletionSource();
-        using var shell = new TestShell
-        {
-            Translation = new FakeTranslation
-            {
-                // All are done when the first is, so that no wait between them prints anything.
-                Wait = (source, _) => source switch
-                {
-                    "a" => broken.Task,
-                    "c" => Task.FromException(new InvalidOperationException("no")),
-                    "d" => Task.Run(broken.SetResult, CancellationToken.None),
-                    _ => Task.CompletedTask,
-                },
-            },
-        };
-        Assert.Equal(1, await shell.TranslateAsync("a\nb\nc\nd\n"));
-        Assert.Equal("A\nB\n", shell.Output);
-        Assert.Equal("engine: unexpected InvalidOperationException: no", Assert.Single(shell.ErrorLines));
-    }
-
-    [Fact]
-    public async Task Where_nothing_can_be_written_the_first_failure_is_told_and_nothing_is_written_twice()
-    {
-        using var output = new BrokenStream(new IOException("No space left on device"));
-        using var shell = new TestShell { OutputStream = output };
-        Assert.Equal(1, await shell.TranslateAsync("a\nb\n"));
-        Assert.Equal(1, output.Writes);
-        Assert.Equal("engine: standard output: No space left on device", Assert.Single(shell.ErrorLines));
-    }
-
-    [Fact]
     public async Task A_stop_does_not_wait_for_a_person_to_type()
     {
         using var stop = new CancellationTokenSource();
@@ -292,6 +234,57 @@ public sealed class TranslateLineTests
         Task<int> command = shell.RunAsync(stop.Token, "translate");
         await stop.CancelAsync();
         Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_stop_does_not_wait_for_a_step_that_runs()
+    {
+        using var stop = new CancellationTokenSource();
+        using var stepEnds = new ManualResetEventSlim();
+        var second = new TaskCompletionSource();
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                Wait = (source, _) =>
+                {
+                    if (source == "a") return Task.CompletedTask;
+                    second.SetResult();
+                    return Task.Delay(Timeout.Infinite, Cancellation);   // it does not look at the stop
+                },
+                DisposeSlowly = stepEnds.Wait,
+            },
+        };
+        Task<int> command = Task.Run(() =>
+        {
+            shell.Input = new MemoryStream("a\nb\n"u8.ToArray());
+            return shell.RunAsync(stop.Token, "translate");
+        });
+        await second.Task.WaitAsync(Patience, Cancellation);
+        await stop.CancelAsync();
+        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
+        stepEnds.Set();
+        Assert.Equal("A\n", shell.Output);
+        Assert.Equal("engine: stopped.", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public async Task A_failure_in_the_middle_prints_what_was_done_before_it()
+    {
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                Check = request =>
+                {
+                    if (request.Source[0] == "c") throw new InvalidOperationException("the device is gone");
+                },
+            },
+        };
+        Assert.Equal(1, await shell.TranslateAsync("a\nb\nc\nd\n"));
+        Assert.Equal("A\nB\n", shell.Output);
+        Assert.Equal(
+            "engine: unexpected InvalidOperationException: the device is gone", Assert.Single(shell.ErrorLines));
     }
 
     [Theory]

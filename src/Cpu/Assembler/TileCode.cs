@@ -87,6 +87,7 @@ internal static class TileCode
 
     // How far ahead of its use a panel is asked for: what the memory delivers meanwhile (42 GB/s, 100 ns) is 4 KiB.
     private const int PrefetchBytes = 4096;
+    private const int PrefetchSteps = PrefetchBytes / 64;
 
     // Free where there are at most two panels.
     private const Register Next = Register.Rbp;
@@ -96,6 +97,9 @@ internal static class TileCode
     private static readonly Register[] s_rows = [Register.R9, Register.R10, Register.R11, Register.Rsi];
 
     private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx, Register.Rbp];
+
+    // What a stream asks for ahead of its use, panel by panel.
+    private static readonly Register[] s_ahead = [Register.R12, Register.R13, Register.R14];
 
     /// <summary>
     /// Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.
@@ -143,19 +147,25 @@ internal static class TileCode
             code.Address(s_panels[panel / 3], new Place(s_panels[panel / 3], 0, PanelBytes, 2));
         }
 
-        if (!isStream) code.Load(Next, Field((byte*)&a.Next - arguments));
         code.Load(Steps, Field((byte*)&a.Steps - arguments));
-        code.Subtract(Steps, Unrolled);
-        int toRest = code.JumpForwardIf(Condition.Less);
-        code.Align(32);
-        int loop = code.Length;
-        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream, asksAhead: true);
-        Advance(code, rows, panels, Unrolled);
-        if (!isStream) code.Add(Next, Unrolled * 64);
-        code.Subtract(Steps, Unrolled);
-        code.JumpIf(Condition.NotLess, loop);
-        code.Land(toRest);
-        code.Add(Steps, Unrolled);
+        if (isStream)
+        {
+            // Up to the last steps of a panel the stream asks for what follows in it, then for the head of the panel that has
+            // its place in the next tile: as many panels further on.
+            for (int panel = 0; panel < panels; panel += 3)
+                code.Address(s_ahead[panel / 3], new Place(s_panels[panel / 3], PrefetchBytes));
+            code.Subtract(Steps, PrefetchSteps);
+            Loop(code, kind, rows, panels, isStream);
+            code.Add(Steps, PrefetchSteps);
+            for (int panel = 0; panel < panels; panel += 3)
+            {
+                for (int other = 1; other < panels; other++) code.Add(s_ahead[panel / 3], PanelBytes);
+            }
+        }
+        else code.Load(Next, Field((byte*)&a.Next - arguments));
+
+        Loop(code, kind, rows, panels, isStream);
+        code.Add(Steps, 0);
         int toEnd = code.JumpForwardIf(Condition.Zero);
         int rest = code.Length;
         Step(code, kind, rows, panels, 0, isStream: false, asksAhead: false);
@@ -180,6 +190,23 @@ internal static class TileCode
         }
 
         Leave(code, isWindows);
+    }
+
+    // As many whole rounds as there are steps; what is left of them stays in Steps.
+    private static void Loop(CodeWriter code, TileKind kind, int rows, int panels, bool isStream)
+    {
+        code.Subtract(Steps, Unrolled);
+        int toEnd = code.JumpForwardIf(Condition.Less);
+        code.Align(32);
+        int loop = code.Length;
+        for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream, asksAhead: true);
+        Advance(code, rows, panels, Unrolled);
+        if (!isStream) code.Add(Next, Unrolled * 64);
+        else for (int panel = 0; panel < panels; panel += 3) code.Add(s_ahead[panel / 3], Unrolled * 64);
+        code.Subtract(Steps, Unrolled);
+        code.JumpIf(Condition.NotLess, loop);
+        code.Land(toEnd);
+        code.Add(Steps, Unrolled);
     }
 
     // From integers to outputs, in the registers: Epilogue says the same.
@@ -225,10 +252,10 @@ internal static class TileCode
             ? new Place(s_rows[row / 3], step * 4)
             : new Place(s_rows[row / 3], step * 4, XStride, row % 3);
 
-    private static Place Panel(int panel, int step, int ahead = 0) =>
+    private static Place Panel(int panel, int step) =>
         (panel % 3) == 0
-            ? new Place(s_panels[panel / 3], (step * 64) + ahead)
-            : new Place(s_panels[panel / 3], (step * 64) + ahead, PanelBytes, panel % 3);
+            ? new Place(s_panels[panel / 3], step * 64)
+            : new Place(s_panels[panel / 3], step * 64, PanelBytes, panel % 3);
 
     private static void Step(
         CodeWriter code, TileKind kind, int rows, int panels, int step, bool isStream, bool asksAhead)
@@ -241,7 +268,8 @@ internal static class TileCode
         };
         if (isStream)
         {
-            for (int panel = 0; panel < panels; panel++) code.Prefetch(Panel(panel, step, PrefetchBytes));
+            for (int panel = 0; panel < panels; panel++)
+                code.Prefetch(Panel(panel, step) with { Base = s_ahead[panel / 3] });
         }
         else if (asksAhead) code.Prefetch(new Place(Next, step * 64));
 
@@ -286,6 +314,7 @@ internal static class TileCode
     {
         code.Push(Register.Rbx);
         code.Push(Register.Rbp);
+        foreach (Register register in s_ahead) code.Push(register);
         if (!isWindows)
         {
             code.Move(Argument, Register.Rdi);
@@ -310,6 +339,7 @@ internal static class TileCode
             code.Pop(Register.Rsi);
         }
 
+        for (int i = s_ahead.Length - 1; i >= 0; i--) code.Pop(s_ahead[i]);
         code.Pop(Register.Rbp);
         code.Pop(Register.Rbx);
         code.Return();

@@ -1,13 +1,15 @@
 // What every machine-made tile must show before it is used: the bits of plain loops on random numbers.
+using System.Runtime.CompilerServices;
+
 namespace Engine.Cpu.Assembler;
 
 /// <summary>Compares tiles with plain loops.</summary>
 internal static unsafe class TileTest
 {
-    // No step in the unrolled loop, one round of it and a rest, and two rounds.
-    private static readonly int[] s_steps = [3, 5, 8];
+    // No step in the unrolled loop, one round of it and a rest, two rounds; and in the loop before the last steps of a stream.
+    private static readonly int[] s_steps = [3, 5, 8, 73];
 
-    private const int MostSteps = 8;
+    private const int MostSteps = 73;
     private const int PanelFloats = 16 * MostSteps;
     private const int PanelsInMemory = TileCode.MostPanels;
 
@@ -96,6 +98,8 @@ internal static unsafe class TileTest
 
     private static float Number(Random random) => (0.25f + (1.75f * random.NextSingle())) * ((random.Next() & 1) == 0 ? 1 : -1);
 
+    // Compiled at once with all optimisations: as the first tier compiles it, the test took most of the start of a process.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Plain(TileKind kind, uint* x, uint* w, int steps, uint start)
     {
         if (kind == TileKind.Int8)

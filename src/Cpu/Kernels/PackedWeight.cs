@@ -16,36 +16,28 @@ namespace Engine.Cpu.Kernels;
 /// </summary>
 internal sealed unsafe class PackedWeight : Weight
 {
+    private readonly IPanelMemory _memory;
     private readonly long _panelsBytes;
     private readonly long _scalesBytes;
     private int* _compensation;
     private bool _disposed;
 
-    /// <summary>Takes zeroed memory.</summary>
-    public PackedWeight(int outputs, int inputs, DType type, ActivationRounding rounding, bool isPaired = false)
+    /// <summary>Takes memory over, in which the panels are or will be.</summary>
+    public PackedWeight(
+        int outputs, int inputs, DType type, ActivationRounding rounding, bool isPaired, IPanelMemory memory)
     {
         Outputs = outputs;
         Inputs = inputs;
         Type = type;
         Rounding = rounding;
         IsInteger = type is DType.Int8 or DType.Int16;
-        IsPaired = isPaired && type == DType.BFloat16;
-        GroupInputs = IsInteger ? IntegerGroup.Inputs : IsPaired ? 2 : 1;
-        long paddedInputs = ((long)inputs + (GroupInputs - 1)) / GroupInputs * GroupInputs;
-        long panels = ((long)outputs + (Lanes.Count - 1)) / Lanes.Count;
-        PanelBytes = paddedInputs * Lanes.Count * type.Bytes();
-        _panelsBytes = panels * PanelBytes;
+        IsPaired = isPaired;
+        GroupInputs = Group(type, isPaired);
+        PanelBytes = BytesOfPanel(inputs, type, isPaired);
+        _panelsBytes = BytesOfPanels(outputs, inputs, type, isPaired);
         _scalesBytes = IsInteger ? (long)outputs * sizeof(float) : 0;
-        Panels = (byte*)NativeBuffer.Allocate(_panelsBytes, zeroed: true);
-        try
-        {
-            if (IsInteger) Scales = (float*)NativeBuffer.Allocate(_scalesBytes, zeroed: true);
-        }
-        catch
-        {
-            NativeBuffer.Free(Panels, _panelsBytes);
-            throw;
-        }
+        _memory = memory;
+        if (IsInteger) Scales = (float*)NativeBuffer.Allocate(_scalesBytes, zeroed: true);
     }
 
     /// <inheritdoc />
@@ -76,7 +68,7 @@ internal sealed unsafe class PackedWeight : Weight
     public long PanelBytes { get; }
 
     /// <summary>The first panel.</summary>
-    public byte* Panels { get; }
+    public byte* Panels => _memory.Start;
 
     /// <summary>[outputs], what each output's weights were multiplied by; null for float weights.</summary>
     public float* Scales { get; }
@@ -97,12 +89,27 @@ internal sealed unsafe class PackedWeight : Weight
     /// <summary>Whether its memory is gone.</summary>
     public bool IsDisposed => _disposed;
 
+    /// <summary>Inputs of a type that stand side by side for one output.</summary>
+    public static int Group(DType type, bool isPaired = false) =>
+        type is DType.Int8 or DType.Int16 ? IntegerGroup.Inputs : isPaired ? 2 : 1;
+
+    /// <summary>Bytes of a panel.</summary>
+    public static long BytesOfPanel(int inputs, DType type, bool isPaired = false)
+    {
+        int group = Group(type, isPaired);
+        return ((long)inputs + group - 1) / group * group * Lanes.Count * type.Bytes();
+    }
+
+    /// <summary>Bytes of all panels.</summary>
+    public static long BytesOfPanels(int outputs, int inputs, DType type, bool isPaired = false) =>
+        ((long)outputs + (Lanes.Count - 1)) / Lanes.Count * BytesOfPanel(inputs, type, isPaired);
+
     /// <inheritdoc />
     protected override void Dispose(bool disposing)
     {
         if (_disposed) return;
         _disposed = true;
-        NativeBuffer.Free(Panels, _panelsBytes);
+        _memory.Dispose();
         if (IsInteger) NativeBuffer.Free(Scales, _scalesBytes);
         if (_compensation != null) NativeBuffer.Free(_compensation, CompensationBytes);
     }

@@ -1,10 +1,8 @@
-// From a model file's rows to panels, a few rows at a time, so that a model is never in memory twice. What is not a
-// finite number is refused here, once, so that no kernel need ask.
-using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.InteropServices;
+// From matrices of a model file to a packed weight: what is checked, and where its memory is. The panels themselves are made, or
+// looked through, in PanelPacking.cs.
 using Engine.Backends;
-using Engine.Cpu.Simd;
+using Engine.Cpu.Memory;
+using Engine.Cpu.Threading;
 using Engine.Formats;
 using Engine.Tensors;
 
@@ -17,35 +15,46 @@ internal static unsafe class WeightPacker
     private const int MostInt8Inputs = 131_071;
 
     /// <summary>Packs matrices of one type and width, stacked one under the other.</summary>
-    public static PackedWeight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding, bool isPaired = false)
+    /// <remarks>Matrices that the file holds as panels are not packed: they are used where they are mapped.</remarks>
+    public static PackedWeight Pack(
+        ReadOnlySpan<HostTensor> parts, ActivationRounding rounding, bool isPaired, WeightMemory memory, WorkerPool pool)
     {
-        int outputs = Check(parts);
-        var weight = new PackedWeight(outputs, parts[0].Shape.Columns, parts[0].Type, rounding, isPaired);
+        int outputs = Check(parts), inputs = parts[0].Shape.Columns;
+        DType type = parts[0].Type;
+        isPaired &= type == DType.BFloat16;
+        IPanelMemory? mapped = isPaired ? null : Map(parts);
+        IPanelMemory panels = mapped ?? memory.Take(PackedWeight.BytesOfPanels(outputs, inputs, type, isPaired));
+        PackedWeight? weight = null;
         try
         {
+            weight = new PackedWeight(outputs, inputs, type, rounding, isPaired, panels);
             int output = 0;
             foreach (HostTensor part in parts)
             {
-                switch (part.Type)
-                {
-                    case DType.Float32: Copy<uint>(part, weight, output, infinity: 0x7F800000); break;
-                    case DType.Float16: Copy<ushort>(part, weight, output, infinity: 0x7C00); break;
-                    case DType.BFloat16: Copy<ushort>(part, weight, output, infinity: 0x7F80); break;
-                    case DType.Int8: Copy<sbyte>(part, weight, output, infinity: 0); break;
-                    default: Copy<short>(part, weight, output, infinity: 0); break;
-                }
-
                 if (weight.IsInteger) CopyScales(part, weight, output);
                 output += part.Shape.Rows;
             }
+
+            if (inputs > 0) PanelPacking.Run([.. parts], weight, isPacked: mapped is not null, pool);
+            return weight;
         }
         catch
         {
-            weight.Dispose();
+            if (weight is null) panels.Dispose();
+            else weight.Dispose();
             throw;
         }
+    }
 
-        return weight;
+    // Panels of another kind, or not on a cache line, are read and packed like rows.
+    private static MappedMemory? Map(ReadOnlySpan<HostTensor> parts)
+    {
+        if (!BitConverter.IsLittleEndian || !HostTensor.TryMapPanels(parts, out MappedPanels panels)) return null;
+        if (panels.Group != PackedWeight.Group(parts[0].Type)) return null;
+        var memory = new MappedMemory(panels.Mapping, panels.Offset);
+        if ((nint)memory.Start % NativeBuffer.Alignment == 0) return memory;
+        memory.Dispose();
+        return null;
     }
 
     private static int Check(ReadOnlySpan<HostTensor> parts)
@@ -85,47 +94,6 @@ internal static unsafe class WeightPacker
         return (int)outputs;
     }
 
-    // infinity: the bits of infinity, all exponent bits; 0 for integers.
-    private static void Copy<T>(HostTensor part, PackedWeight weight, int firstOutput, uint infinity)
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        int inputs = weight.Inputs, rows = part.Shape.Rows;
-        if (inputs == 0) return;
-        var buffer = new T[checked((long)Math.Min(rows, Lanes.Count) * inputs)];
-        T exponent = T.CreateTruncating(infinity);
-        for (int row = 0, count; row < rows; row += count)
-        {
-            // As many rows as the panel that the next one belongs to has room for.
-            int output = firstOutput + row, lane = output % Lanes.Count;
-            count = Math.Min(Lanes.Count - lane, rows - row);
-            Span<T> values = buffer.AsSpan(0, count * inputs);
-            part.ReadBytes(row, MemoryMarshal.AsBytes(values));
-            if (!BitConverter.IsLittleEndian) ReverseEndianness(values);
-            if (infinity != 0) CheckFinite(part, row, values, exponent);
-            T* panel = (T*)(weight.Panels + (output / Lanes.Count * weight.PanelBytes));
-            int group = weight.GroupInputs;
-            for (int k = 0; k < inputs; k++)
-            {
-                int place = weight.IsPaired ? 1 - (k % 2) : k % group;
-                T* destination = panel + (((((long)(k / group) * Lanes.Count) + lane) * group) + place);
-                for (int r = 0; r < count; r++) destination[r * group] = values[(r * inputs) + k];
-            }
-        }
-    }
-
-    private static void CheckFinite<T>(HostTensor part, int row, ReadOnlySpan<T> values, T exponent)
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            if ((values[i] & exponent) != exponent) continue;
-            int inputs = part.Shape.Columns;
-            T fraction = values[i] & ((exponent & -exponent) - T.One);   // the bits below the exponent
-            throw new ModelFormatException(part.File, $"{part.Name}[{row + (i / inputs)}, {i % inputs}]",
-                fraction == T.Zero ? "infinite" : "NaN", "a finite number");
-        }
-    }
-
     private static void CopyScales(HostTensor part, PackedWeight weight, int firstOutput)
     {
         int rows = part.Shape.Rows, expected = part.Type == DType.Int8 ? rows : 1;
@@ -146,19 +114,5 @@ internal static unsafe class WeightPacker
         }
 
         for (int row = 0; row < rows; row++) weight.Scales[firstOutput + row] = scales[expected == 1 ? 0 : row];
-    }
-
-    private static void ReverseEndianness<T>(Span<T> values) where T : unmanaged
-    {
-        if (sizeof(T) == 4)
-        {
-            Span<uint> words = MemoryMarshal.Cast<T, uint>(values);
-            BinaryPrimitives.ReverseEndianness(words, words);
-        }
-        else if (sizeof(T) == 2)
-        {
-            Span<ushort> words = MemoryMarshal.Cast<T, ushort>(values);
-            BinaryPrimitives.ReverseEndianness(words, words);
-        }
     }
 }

@@ -1,13 +1,18 @@
-// A model file that stays on disk: tensors are read from it when they are packed, so a model is never in memory twice.
+// A model file that stays on disk: tensors are read from it when they are packed, or used where it is mapped, so a model is
+// never in memory twice.
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Engine.Tensors;
 using Microsoft.Win32.SafeHandles;
 
 namespace Engine.Formats;
 
 /// <summary>An open file that tensors are read from. Threads may read at the same time.</summary>
-internal sealed class FileSource : TensorSource, IDisposable
+internal sealed class FileSource : MappableSource, IDisposable
 {
     private readonly SafeFileHandle _handle;
+    private SafeBuffer? _mapping;
+    private bool _cannotMap;
 
     private FileSource(string file, SafeFileHandle handle, long length)
     {
@@ -78,8 +83,31 @@ internal sealed class FileSource : TensorSource, IDisposable
         }
     }
 
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _handle.Dispose();
+    /// <inheritdoc />
+    public override SafeBuffer? Mapping => _mapping ??= _cannotMap ? null : Map();
+
+    /// <summary>Closes the file, and the mapping when nobody uses it any more.</summary>
+    public void Dispose()
+    {
+        _mapping?.Dispose();
+        _handle.Dispose();
+    }
+
+    // A file system that cannot map is no error: tensors are read from it.
+    private SafeMemoryMappedViewHandle? Map()
+    {
+        try
+        {
+            using var file = MemoryMappedFile.CreateFromFile(
+                _handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            return file.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read).SafeMemoryMappedViewHandle;
+        }
+        catch (Exception e) when (IsAccessError(e))
+        {
+            _cannotMap = true;
+            return null;
+        }
+    }
 
     /// <summary>What the file system says when a file is not there, not ours or not readable.</summary>
     internal static bool IsAccessError(Exception e) =>

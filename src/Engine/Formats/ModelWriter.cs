@@ -23,13 +23,15 @@ public static class ModelWriter
     /// <param name="model">The model.</param>
     /// <param name="directory">Where it goes: a new directory, or an empty one.</param>
     /// <param name="weights">A float type, int8 or int16; null: as they are.</param>
+    /// <param name="layout">The order of the numbers of each matrix.</param>
     /// <param name="cancellation">Ends the work; nothing is left of it.</param>
     /// <exception cref="ArgumentException">The directory is not empty, or weights cannot have that type.</exception>
     /// <exception cref="ModelFormatException">The model is broken, or a weight is too large for the type.</exception>
     /// <exception cref="IOException">The directory cannot be written; nothing is left of it.</exception>
     /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
     public static void Write(
-        ModelData model, string directory, DType? weights = null, CancellationToken cancellation = default)
+        ModelData model, string directory, DType? weights = null, WeightLayout layout = WeightLayout.Rows,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -42,14 +44,19 @@ public static class ModelWriter
                 nameof(directory));
         ModelValidation.Check(model, model.Path);
 
+        cancellation.ThrowIfCancellationRequested();
         string temporary = $"{place}.{Path.GetRandomFileName()}.tmp";
         Directory.CreateDirectory(temporary);
         try
         {
-            Dictionary<string, string> aliases = WriteTensors(model, Path.Combine(temporary, OwnFormat.FileName),
-                weights, cancellation);
-            WriteConfig(model, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
+            string file = Path.Combine(temporary, OwnFormat.FileName);
+            Dictionary<string, string> aliases = layout == WeightLayout.Rows
+                ? WriteTensors(model, file, weights, cancellation)
+                : PackedWriter.Write(model, file, weights, cancellation);
+            WriteConfig(
+                model, layout, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
+            if (model.VocabularyMap is { } map) VocabularyMapFile.Write(map, model.TargetVocabulary, temporary);
             cancellation.ThrowIfCancellationRequested();
             if (Directory.Exists(place)) Directory.Delete(place);
             Directory.Move(temporary, place);
@@ -78,13 +85,13 @@ public static class ModelWriter
         var tensors = new List<(string Name, HostTensor Tensor)>();
         foreach (TensorSpec spec in TensorSpec.Of(model.Config))
         {
-            cancellation.ThrowIfCancellationRequested();   // a conversion reads the tensor here for its scales
             if (!model.Tensors.TryGetValue(spec.Name, out HostTensor? tensor)) continue;
             if (!first.TryAdd((tensor, spec.Role), spec.Name))
             {
                 aliases.Add(spec.Name, first[(tensor, spec.Role)]);
                 continue;
             }
+            cancellation.ThrowIfCancellationRequested();   // a conversion reads the tensor
             HostTensor converted = weights is { } type && spec.Role == TensorRole.Weight
                 ? WeightConversion.Convert(tensor, type)
                 : tensor;
@@ -112,7 +119,7 @@ public static class ModelWriter
         return aliases;
     }
 
-    private static void WriteElements(
+    internal static void WriteElements(
         SafeTensorsWriter writer, string name, HostTensor tensor, ref byte[] buffer, CancellationToken cancellation)
     {
         var (rows, columns) = tensor.Shape;
@@ -129,13 +136,14 @@ public static class ModelWriter
     }
 
     private static void WriteConfig(
-        ModelData model, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
+        ModelData model, WeightLayout layout, Dictionary<string, string> aliases, ActivationRounding rounding, string file)
     {
         TransformerConfig config = model.Config;
         using FileStream stream = File.Create(file);
         using var json = new Utf8JsonWriter(stream, Readable);
         json.WriteStartObject();
         json.WriteNumber("format_version", OwnFormat.Version);
+        json.WriteString("layout", Word(OwnFormat.Layouts, layout));
         json.WriteNumber("model_dim", config.ModelDim);
         json.WriteNumber("source_vocabulary_size", config.SourceVocabulary);
         json.WriteNumber("target_vocabulary_size", config.TargetVocabulary);

@@ -38,6 +38,10 @@ internal static class OwnFormat
     public static readonly (string Word, ActivationRounding Value)[] Roundings =
         [("nearest", ActivationRounding.Nearest), ("legacy", ActivationRounding.Legacy)];
 
+    /// <summary>Words of the configuration for the order of a matrix's numbers.</summary>
+    public static readonly (string Word, WeightLayout Value)[] Layouts =
+        [("rows", WeightLayout.Rows), ("packed", WeightLayout.Packed)];
+
     /// <summary>Reads the model of a directory.</summary>
     public static ModelData Open(string directory)
     {
@@ -47,27 +51,27 @@ internal static class OwnFormat
         SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(directory, FileName));
         try
         {
-            Dictionary<string, HostTensor> tensors = Tensors(file);
-            AddAliases(root, configFile, tensors);
-            TransformerConfig config = Config(root, tensors, file.File);
+            WeightLayout layout = root.Word("layout", WeightLayout.Rows, Layouts);
+            var (config, tensors) = layout == WeightLayout.Rows
+                ? Rows(root, configFile, file)
+                : Packed(root, configFile, file);
             SpecialTokens tokens = Tokens(root.SectionOrNull("tokens"));
             string tokenizer = root.Word("tokenizer", Tokenizer.Space.Word,
                 [(Tokenizer.Space.Word, Tokenizer.Space.Word), (Tokenizer.Character.Word, Tokenizer.Character.Word)]);
             ActivationRounding rounding = root.Word("activation_rounding", ActivationRounding.Nearest, Roundings);
             root.RefuseUnknownKeys();
-            ModelValidation.CheckConfig(config, configFile);
-            CheckRanks(config, file, tensors);
 
             var (source, target) = VocabularyReader.Read(
                 directory, tokens.Unknown, config.SourceVocabulary, config.TargetVocabulary);
             var model = new ModelData
             {
                 Path = directory,
-                Format = $"safetensors, format version {Version}",
+                Format = $"safetensors, format version {Version}{(layout == WeightLayout.Packed ? ", packed" : "")}",
                 Config = config,
                 Tensors = tensors,
                 SourceVocabulary = source,
                 TargetVocabulary = target,
+                VocabularyMap = VocabularyMapFile.Read(directory, target, tokens),
                 Tokens = tokens,
                 Tokenizer = tokenizer,
                 Rounding = rounding,
@@ -83,12 +87,36 @@ internal static class OwnFormat
         }
     }
 
+    private static (TransformerConfig, Dictionary<string, HostTensor>) Rows(
+        JsonSection root, string configFile, SafeTensorsFile file)
+    {
+        Dictionary<string, HostTensor> tensors = Tensors(file);
+        foreach (var (name, target) in Aliases(root, configFile, file)) tensors.Add(name, tensors[target]);
+        int RowsOf(string name) => tensors.TryGetValue(name, out HostTensor? tensor)
+            ? tensor.Shape.Rows
+            : throw new ModelFormatException(
+                file.File, name, "missing", "a tensor of the file, or an alias in config.json");
+        TransformerConfig config = Config(
+            root, RowsOf("encoder.embedding.weight"), RowsOf("decoder.embedding.weight"));
+        ModelValidation.CheckConfig(config, configFile);
+        CheckRanks(config, file, tensors);
+        return (config, tensors);
+    }
+
+    private static (TransformerConfig, Dictionary<string, HostTensor>) Packed(
+        JsonSection root, string configFile, SafeTensorsFile file)
+    {
+        TransformerConfig config = Config(root, null, null);
+        ModelValidation.CheckConfig(config, configFile);
+        return (config, PackedTensors.Read(file, config, Aliases(root, configFile, file)));
+    }
+
     private static Dictionary<string, HostTensor> Tensors(SafeTensorsFile file)
     {
         var tensors = new Dictionary<string, HostTensor>();
         foreach (SafeTensorsEntry entry in file.Entries.Values)
         {
-            if (entry.Name.EndsWith("_scale", StringComparison.Ordinal))
+            if (IsScale(entry.Name))
             {
                 string owner = entry.Name[..^"_scale".Length];
                 DType? type = file.Entries.TryGetValue(owner, out SafeTensorsEntry? weight) ? weight.KnownType : null;
@@ -120,22 +148,24 @@ internal static class OwnFormat
     }
 
     // Weights that are shared are stored once. Targets are tensors of the file, so there are no chains and no loops.
-    private static void AddAliases(JsonSection root, string configFile, Dictionary<string, HostTensor> tensors)
+    private static Dictionary<string, string> Aliases(JsonSection root, string configFile, SafeTensorsFile file)
     {
-        if (root.SectionOrNull("aliases") is not { } aliases) return;
-        var added = new Dictionary<string, HostTensor>();
+        var found = new Dictionary<string, string>();
+        if (root.SectionOrNull("aliases") is not { } aliases) return found;
         foreach (string name in aliases.Keys)
         {
             string target = aliases.String(name, null);
             string field = $"the alias {Quote.Text(name)}";
-            if (tensors.ContainsKey(name))
+            if (file.Entries.ContainsKey(name) && !IsScale(name))
                 throw new ModelFormatException(configFile, field, "a tensor of the file too", "one or the other");
-            if (!tensors.TryGetValue(target, out HostTensor? tensor))
+            if (!file.Entries.ContainsKey(target) || IsScale(target))
                 throw new ModelFormatException(configFile, field, Quote.Text(target), $"a tensor of {FileName}");
-            added.Add(name, tensor);
+            found.Add(name, target);
         }
-        foreach (var (name, tensor) in added) tensors.Add(name, tensor);
+        return found;
     }
+
+    private static bool IsScale(string name) => name.EndsWith("_scale", StringComparison.Ordinal);
 
     // In the table of the graph a vector is a matrix of one row; in the file it has one dimension.
     private static void CheckRanks(
@@ -157,18 +187,15 @@ internal static class OwnFormat
         }
     }
 
-    private static TransformerConfig Config(JsonSection root, Dictionary<string, HostTensor> tensors, string file)
+    // The sizes of the vocabularies are required where the tensors do not tell them.
+    private static TransformerConfig Config(JsonSection root, int? sourceRows, int? targetRows)
     {
-        int Rows(string name) => tensors.TryGetValue(name, out HostTensor? tensor)
-            ? tensor.Shape.Rows
-            : throw new ModelFormatException(file, name, "missing", "a tensor of the file, or an alias in config.json");
-
         int modelDim = root.Integer("model_dim", null, 1);
         return new TransformerConfig
         {
             ModelDim = modelDim,
-            SourceVocabulary = root.Integer("source_vocabulary_size", Rows("encoder.embedding.weight"), 1),
-            TargetVocabulary = root.Integer("target_vocabulary_size", Rows("decoder.embedding.weight"), 1),
+            SourceVocabulary = root.Integer("source_vocabulary_size", sourceRows, 1),
+            TargetVocabulary = root.Integer("target_vocabulary_size", targetRows, 1),
             Encoder = Stack(root.Section("encoder"), modelDim),
             Decoder = Stack(root.Section("decoder"), modelDim),
             StartsFromZeroEmbedding = root.Flag("starts_from_zero_embedding", false),

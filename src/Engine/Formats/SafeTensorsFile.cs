@@ -77,6 +77,10 @@ internal sealed class SafeTensorsFile : IDisposable
         return new HostTensor(entry.Name, type, shape, _source, _dataStart + entry.Begin, scales);
     }
 
+    /// <summary>The panels of a tensor whose shape was checked.</summary>
+    public PanelSource Panels(SafeTensorsEntry entry, DType type, Shape shape, int group) =>
+        new(_source, _dataStart + entry.Begin, type, shape, group);
+
     /// <summary>Closes the file.</summary>
     public void Dispose() => _source.Dispose();
 

@@ -15,22 +15,31 @@ internal readonly record struct SafeTensorsItem(string Name, DType Type, params 
 {
     /// <summary>Bytes of the elements.</summary>
     public long Bytes => checked(Dimensions.Aggregate((long)Type.Bytes(), (bytes, extent) => checked(bytes * extent)));
+
+    /// <summary>Whether it should lie on a cache line: panels, which are used where the file is mapped.</summary>
+    public bool IsPanels { get; init; }
 }
 
 /// <summary>A safetensors file that is being written.</summary>
 internal sealed class SafeTensorsWriter : IDisposable
 {
+    private const int CacheLine = 64;
+    private const int Page = 4096;
+
     private readonly SafeFileHandle _handle;
     private readonly Dictionary<string, (long Begin, long Length)> _places = [];
     private long _missing;
 
     /// <summary>Creates the file and writes its header.</summary>
-    /// <remarks>Tensors are laid out by descending element size, so that each is aligned to its elements.</remarks>
+    /// <remarks>
+    /// Tensors are laid out by descending element size, so that each is aligned to its elements. Panels come first, from
+    /// the begin of a page on; those that fill no whole cache lines, so that the next would not be aligned, are the last of them.
+    /// </remarks>
     public SafeTensorsWriter(string file, IEnumerable<SafeTensorsItem> items)
     {
-        SafeTensorsItem[] sorted = [.. items.OrderByDescending(item => item.Type.Bytes())
-            .ThenBy(item => item.Name, StringComparer.Ordinal)];
-        byte[] header = Header(sorted);
+        SafeTensorsItem[] sorted = [.. items.OrderByDescending(item => item.IsPanels && item.Bytes % CacheLine == 0)
+            .ThenByDescending(item => item.Type.Bytes()).ThenBy(item => item.Name, StringComparer.Ordinal)];
+        byte[] header = Header(sorted, Array.Exists(sorted, item => item.IsPanels) ? Page : sizeof(ulong));
         long begin = sizeof(ulong) + header.Length;
         foreach (SafeTensorsItem item in sorted)
         {
@@ -77,7 +86,7 @@ internal sealed class SafeTensorsWriter : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => _handle.Dispose();
 
-    private static byte[] Header(SafeTensorsItem[] items)
+    private static byte[] Header(SafeTensorsItem[] items, int alignment)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
@@ -99,7 +108,8 @@ internal sealed class SafeTensorsWriter : IDisposable
             }
             json.WriteEndObject();
         }
-        var header = new byte[(buffer.WrittenCount + 7) / 8 * 8];
+        int end = (sizeof(ulong) + buffer.WrittenCount + alignment - 1) / alignment * alignment;
+        var header = new byte[end - sizeof(ulong)];
         buffer.WrittenSpan.CopyTo(header);
         header.AsSpan(buffer.WrittenCount).Fill((byte)' ');
         return header;

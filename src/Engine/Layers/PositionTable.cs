@@ -8,7 +8,11 @@ namespace Engine.Layers;
 /// <summary>The vectors that tell a layer where a token stands.</summary>
 public sealed class PositionTable : IDisposable
 {
-    private const int FirstRows = 512;
+    // A longer sequence is rare; the table grows with the first one.
+    private const int FirstRows = 256;
+
+    // Rows that are computed, then written: a large array would stay in the host's memory for long.
+    private const int RowsAtOnce = 32;
 
     private readonly IBackend _backend;
     private readonly PositionConfig _config;
@@ -57,27 +61,35 @@ public sealed class PositionTable : IDisposable
     /// <param name="config">Layout.</param>
     /// <param name="index">Index of the token in its sentence, from 0.</param>
     /// <param name="row">[modelDim].</param>
-    public static void ComputeRow(PositionConfig config, int index, Span<float> row)
+    public static void ComputeRow(PositionConfig config, int index, Span<float> row) =>
+        ComputeRow(config, index, Frequencies(config, row.Length), row);
+
+    private static void ComputeRow(PositionConfig config, int index, double[] frequencies, Span<float> row)
     {
         int half = row.Length / 2;
         int position = index + config.Start;
         row.Clear();                                                      // an odd width ends in a zero
         for (int i = 0; i < half; i++)
         {
-            (double sine, double cosine) = Math.SinCos(Angle(config, position, i, row.Length));
+            (double sine, double cosine) = Math.SinCos(Angle(config, position, frequencies[i]));
             row[config.Interleaved ? 2 * i : i] = (float)sine;
             row[config.Interleaved ? (2 * i) + 1 : half + i] = (float)cosine;
         }
 
-        if (config.Interleaved && row.Length % 2 == 1) row[^1] = (float)Math.Sin(Angle(config, position, half, row.Length));
+        if (config.Interleaved && row.Length % 2 == 1) row[^1] = (float)Math.Sin(Angle(config, position, frequencies[half]));
     }
 
     // OpenNMT computes in float32, and its models were trained with what comes out.
-    private static double Angle(PositionConfig config, int position, int i, int modelDim)
+    private static double Angle(PositionConfig config, int position, double frequency) =>
+        config.ReachesLongest ? position * (float)frequency : position * frequency;
+
+    private static double[] Frequencies(PositionConfig config, int modelDim)
     {
-        if (!config.ReachesLongest) return position * Math.Pow(10000, -2.0 * i / modelDim);
+        var frequencies = new double[(modelDim + 1) / 2];
         float step = MathF.Log(10000f) / Math.Max((modelDim / 2) - 1, 1);
-        return position * MathF.Exp(-step * i);
+        for (int i = 0; i < frequencies.Length; i++)
+            frequencies[i] = config.ReachesLongest ? MathF.Exp(-step * i) : Math.Pow(10000, -2.0 * i / modelDim);
+        return frequencies;
     }
 
     /// <summary>Frees the table.</summary>
@@ -89,11 +101,16 @@ public sealed class PositionTable : IDisposable
 
     private void Compute(int positions)
     {
-        var values = new float[checked(positions * _modelDim)];
-        for (int index = 0; index < positions; index++)
-            ComputeRow(_config, index, values.AsSpan(index * _modelDim, _modelDim));
+        double[] frequencies = Frequencies(_config, _modelDim);
+        var values = new float[Math.Min(RowsAtOnce, positions) * _modelDim];
         Dispose();
         _table = _backend.Allocate(new Shape(positions, _modelDim), DType.Float32);
-        _backend.Write(_table, values);
+        for (int start = 0, count; start < positions; start += count)
+        {
+            count = Math.Min(RowsAtOnce, positions - start);
+            for (int row = 0; row < count; row++)
+                ComputeRow(_config, start + row, frequencies, values.AsSpan(row * _modelDim, _modelDim));
+            _backend.Write(_table.RowRange(start, count), values.AsSpan(0, count * _modelDim));
+        }
     }
 }

@@ -100,6 +100,28 @@ public sealed class HostTensor
         return new HostTensor(Name, Type, Shape with { Rows = count }, _source, offset, scales);
     }
 
+    /// <summary>
+    /// The panels of a matrix that the model file holds in the layout <see cref="PanelLayout"/>, mapped to memory.
+    /// </summary>
+    /// <remarks>For whoever can use panels as they are. Numbers are not checked; padding may hold anything.</remarks>
+    /// <param name="parts">Tensors that stand one under the other.</param>
+    /// <param name="panels">Where they are, if the parts are all rows of one such matrix, in their order.</param>
+    public static bool TryMapPanels(ReadOnlySpan<HostTensor> parts, out MappedPanels panels)
+    {
+        panels = default;
+        if (parts.IsEmpty || parts[0]._source is not PanelSource source) return false;
+        long offset = 0;
+        foreach (HostTensor part in parts)
+        {
+            if (part._source != source || part._offset != offset) return false;
+            offset += part.Bytes;
+        }
+
+        if (offset != source.Shape.Count * parts[0].Type.Bytes() || source.Map() is not { } mapped) return false;
+        panels = mapped;
+        return true;
+    }
+
     /// <summary>Some elements of a vector, a tensor of one row. Nothing is read.</summary>
     public HostTensor ColumnRange(int start, int count)
     {
@@ -114,6 +136,10 @@ public sealed class HostTensor
     /// <summary>Reads the bytes of the rows from <paramref name="startRow"/> on, as many as fit.</summary>
     public void ReadBytes(int startRow, Span<byte> destination) =>
         _source.Read(_offset + ((long)startRow * Shape.Columns * Type.Bytes()), destination);
+
+    /// <summary>Reads the bytes from an element on, as many as fit.</summary>
+    public void ReadBytes(int row, int column, Span<byte> destination) =>
+        _source.Read(_offset + ((((long)row * Shape.Columns) + column) * Type.Bytes()), destination);
 
     /// <summary>Reads rows as float32: widened, or divided by their scale.</summary>
     /// <param name="startRow">First row.</param>

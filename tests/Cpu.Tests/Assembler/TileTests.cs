@@ -22,32 +22,6 @@ public sealed unsafe class TileTests
         Assert.Equal(set.Functions == null, set.Refusal.Length > 0);
     }
 
-    [Fact]
-    public void A_backend_tells_which_machine_code_is_in_use_and_what_failed()
-    {
-        const string Lacks = "the processor lacks the instructions", Failed = "its self-test failed: row 0";
-        TileState single = new(TileKind.Float32, true, ""), byte8 = new(TileKind.Int8, true, "");
-        var lacking = new TileState(TileKind.BFloat16, false, Lacks);
-        Assert.Equal("float32, int8", TileReport.Describe([single, byte8]));
-        Assert.Null(TileReport.Fault([single, byte8]));
-        Assert.Equal($"float32, int8; not bfloat16: {Lacks}", TileReport.Describe([single, byte8, lacking]));
-        Assert.Null(TileReport.Fault([single, byte8, lacking]));
-        TileState[] broken = [single, byte8 with { Refusal = Failed }, lacking];
-        Assert.Equal($"float32; not int8: {Failed}; not bfloat16: {Lacks}", TileReport.Describe(broken));
-        Assert.Equal($"not int8: {Failed}", TileReport.Fault(broken));
-        Assert.Equal(
-            $"none, not float32, int8: {Lacks}",
-            TileReport.Describe([single with { Refusal = Lacks }, byte8 with { Refusal = Lacks }]));
-
-        using var off = new CpuBackend(Rung.Avx512, 1, machineCode: false);
-        Assert.Equal(("none, it is switched off", null), (off.MachineCode, off.MachineCodeFault));
-        using var lower = new CpuBackend(Rung.Avx2, 1);
-        Assert.Equal(("none, it is for avx512, not for avx2", null), (lower.MachineCode, lower.MachineCodeFault));
-        using var on = new CpuBackend(Rung.Avx512, 1);
-        Assert.Equal(TileSet.IsSupported(TileKind.Float32), on.MachineCode.StartsWith("float32", StringComparison.Ordinal));
-        Assert.Null(on.MachineCodeFault);
-    }
-
     // Windows passes the argument in rcx, Linux in rdi; what Windows wants saved, Linux does not mind.
     [Theory, MemberData(nameof(Kinds))]
     public void Tiles_for_the_other_convention_of_calls_give_the_same(string word)

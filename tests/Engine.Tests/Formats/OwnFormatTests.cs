@@ -73,22 +73,6 @@ public class OwnFormatTests
         Assert.Equal([directory["model"]], Directory.GetFileSystemEntries(directory.Path));
     }
 
-    // The token is cancelled while weights are read: for the scales, or between two blocks.
-    [Theory]
-    [InlineData(null)]
-    [InlineData(DType.Int8)]
-    public void What_is_stopped_half_way_leaves_nothing(DType? type)
-    {
-        using var directory = new TemporaryDirectory();
-        using var stop = new CancellationTokenSource();
-        using ModelData model = ModelReader.Open(TestData.Find("ct2/aren-v6-float32"));
-        using ModelData stopping = StoppingAt(model, "decoder.layers.3.feed_forward.up.weight", stop);
-        Assert.Throws<OperationCanceledException>(
-            () => ModelWriter.Write(stopping, directory["model"], type, stop.Token));
-        Assert.True(stop.IsCancellationRequested);
-        Assert.Empty(Directory.GetFileSystemEntries(directory.Path));
-    }
-
     [Theory]
     [InlineData("aren-v6-float32", "aren-v6-int8", DType.Int8)]
     [InlineData("aren-transliteration", "aren-v6-int8", DType.Int8)]
@@ -447,38 +431,5 @@ public class OwnFormatTests
             else into[key] = value?.DeepClone();
         }
         return into;
-    }
-
-    private static ModelData StoppingAt(ModelData model, string name, CancellationTokenSource stop)
-    {
-        HostTensor tensor = model.Tensors[name];
-        var source = new StoppingSource(TinyModel.ReadBytes(tensor), stop);
-        var tensors = new Dictionary<string, HostTensor>(model.Tensors)
-        {
-            [name] = new HostTensor(name, tensor.Type, tensor.Shape, source, 0, tensor.Scales),
-        };
-        return new ModelData
-        {
-            Path = model.Path,
-            Format = model.Format,
-            Config = model.Config,
-            Tensors = tensors,
-            SourceVocabulary = model.SourceVocabulary,
-            TargetVocabulary = model.TargetVocabulary,
-            Tokens = model.Tokens,
-            Tokenizer = model.Tokenizer,
-            Rounding = model.Rounding,
-        };
-    }
-
-    private sealed class StoppingSource(byte[] bytes, CancellationTokenSource stop) : TensorSource
-    {
-        public override string File => "memory";
-
-        public override void Read(long offset, Span<byte> destination)
-        {
-            stop.Cancel();
-            bytes.AsSpan((int)offset, destination.Length).CopyTo(destination);
-        }
     }
 }
