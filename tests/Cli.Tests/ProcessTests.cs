@@ -168,6 +168,20 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task A_signal_stops_the_work_though_nobody_reads_the_answers()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        using Process process = Start([.. Translate, "--beam", "1"]);
+        Task feeding = FeedAsync(process, string.Concat(Enumerable.Repeat("محمد\n", 10 * ClosingPipes)), close: false);
+        await Task.WhenAny(feeding, Task.Delay(TimeSpan.FromSeconds(10), Cancellation));   // until pipes and windows are full
+        using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+        await feeding;
+    }
+
+    [Fact]
     public async Task A_closed_standard_input_is_told_in_one_line()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");
