@@ -28,7 +28,15 @@ internal static class RegressionGate
     public static int Run(PerfOptions options)
     {
         string[] wanted = [.. GateRows.All.Select(static row => row.What).Where(options.Wants)];
-        return options.WritesBaseline ? Write(wanted) : Compare(wanted);
+        try
+        {
+            return options.WritesBaseline ? Write(wanted) : Compare(wanted);
+        }
+        catch (InvalidOperationException failure)
+        {
+            Console.Error.WriteLine($"the gate could not measure: {failure.Message}");
+            return 2;
+        }
     }
 
     /// <summary>Measures the named rows and prints their shares as JSON.</summary>

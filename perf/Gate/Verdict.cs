@@ -10,7 +10,7 @@ internal readonly record struct Verdict(double Change, bool IsSlower)
 {
     // Nobody's noise is less than what memory and code that lie elsewhere cost; and with more than this a slowdown of a
     // tenth would pass.
-    private const double LeastTolerance = 0.03;
+    private const double LeastTolerance = 0.05;
     private const double MostTolerance = 0.07;
 
     // Of a standard deviation of one run; the median of three runs is closer than that.
