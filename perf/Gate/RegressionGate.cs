@@ -53,7 +53,8 @@ internal static class RegressionGate
     {
         ILookup<string, double> shares = Measure(wanted, BaselineRuns);
         var baseline = new Baseline(
-            MachineDescription.This().ToString(), [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]]))]);
+            MachineDescription.This().ToString(),
+            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]], isWhole: what == TranslationRow.Small.What))]);
         File.WriteAllText(BaselineFile, baseline.ToJson() + "\n");
         foreach (BaselineRow row in baseline.Rows)
         {
