@@ -8,6 +8,9 @@ namespace Engine.Cli;
 /// <summary>The command that converts models.</summary>
 internal sealed class ConvertCommand
 {
+    /// <summary>The word for it.</summary>
+    public const string Name = "convert";
+
     private static readonly DType[] Types = [DType.Float32, DType.Float16, DType.BFloat16, DType.Int8];
 
     private static readonly (string Word, WeightLayout Value)[] Layouts =
@@ -33,17 +36,17 @@ internal sealed class ConvertCommand
 
     private Command Create()
     {
-        var command = new Command("convert", "Writes a model in the engine's own format.")
+        var command = new Command(Name, "Writes a model in the engine's own format.")
         {
             _input, _output, _weights, _layout, _tokenizer,
         };
         _input.Validators.Add(Flags.RefuseOptions);
         _output.Validators.Add(Flags.RefuseOptions);
-        command.SetAction(parsed => Run(parsed));
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
-    private int Run(ParseResult parsed)
+    private int Run(ParseResult parsed, CancellationToken cancellation)
     {
         string input = _shell.FullPath(parsed.GetRequiredValue(_input));
         string output = _shell.FullPath(parsed.GetRequiredValue(_output));
@@ -52,7 +55,7 @@ internal sealed class ConvertCommand
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
         WeightLayout layout = Array.Find(Layouts, pair => pair.Word == parsed.GetValue(_layout)).Value;
         using ModelData data = ModelReader.Open(input);
-        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout);
+        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout, cancellation);
         return ExitCode.Success;
     }
 
@@ -64,6 +67,7 @@ internal sealed class ConvertCommand
         Tensors = data.Tensors,
         SourceVocabulary = data.SourceVocabulary,
         TargetVocabulary = data.TargetVocabulary,
+        VocabularyMap = data.VocabularyMap,
         Tokens = data.Tokens,
         Tokenizer = tokenizer ?? data.Tokenizer,
         Rounding = data.Rounding,

@@ -84,6 +84,9 @@ internal sealed class DecodingFlags
     private readonly Option<float> _minAlternativeExpansionProbability = Flags.Number(
         "--min-alternative-expansion-prob", x => x is >= 0 and <= 1, "a number from 0 to 1",
         Standard.MinAlternativeExpansionProbability, "Alternatives whose first token is less probable are left out.");
+    private readonly Option<bool> _useVmap = Flags.Switch(
+        "--use-vmap", "Chooses only from the tokens that the model's vocabulary map gives for the source.");
+
     private readonly Option<bool> _replaceUnknowns = Flags.Switch(
         "--replace-unknowns", "Each unknown token becomes the source token that it attends to most.");
     private readonly Option<string?> _targetPrefix = new("--target-prefix")
@@ -102,7 +105,7 @@ internal sealed class DecodingFlags
             _disableUnknown, _suppressSequences, _targetPrefix, _prefixBiasBeta, _endTokens, _returnEndToken,
             _maxInputLength, _maxDecodingLength, _minDecodingLength, _samplingTopK, _samplingTopP, _samplingTemperature,
             _seed, _returnAttention, _returnTokenScores, _returnAlternatives, _minAlternativeExpansionProbability,
-            _replaceUnknowns,
+            _replaceUnknowns, _useVmap,
         ];
         foreach (Option option in options) command.Add(option);
     }
@@ -138,6 +141,7 @@ internal sealed class DecodingFlags
             ReturnAlternatives = parsed.GetValue(_returnAlternatives),
             MinAlternativeExpansionProbability = parsed.GetValue(_minAlternativeExpansionProbability),
             ReplaceUnknowns = parsed.GetValue(_replaceUnknowns),
+            UseVmap = parsed.GetValue(_useVmap),
         };
 
         // Samples and alternatives may outnumber the beam; otherwise as many hypotheses as are returned must be kept.

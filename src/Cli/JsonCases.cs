@@ -266,9 +266,7 @@ internal sealed class JsonCases(
         "min_alternative_expansion_prob" => options with { MinAlternativeExpansionProbability = Number(value, name) },
         "replace_unknowns" => options with { ReplaceUnknowns = Boolean(value, name) },
         "return_scores" => Boolean(value, name) ? options : options,   // they are always there
-        "use_vmap" => Boolean(value, name)
-            ? throw new FormatException("options.use_vmap is true, expected false: vocabulary maps are not supported")
-            : options,
+        "use_vmap" => options with { UseVmap = Boolean(value, name) },
         _ => throw new FormatException($"options.{name} is no option"),
     };
 

@@ -2,6 +2,7 @@
 using Engine.Backends;
 using Engine.Cpu.Assembler;
 using Engine.Cpu.Kernels;
+using Engine.Cpu.Memory;
 using Engine.Tensors;
 
 namespace Engine.Cpu;
@@ -17,6 +18,41 @@ public sealed unsafe partial class CpuBackend
         ObjectDisposedException.ThrowIf(_disposed, this);
         bool isPaired = rounding == ActivationRounding.BFloat16 && Tiles(TileKind.BFloat16) != null;
         return WeightPacker.Pack(parts, rounding, isPaired, _weights, _pool);
+    }
+
+    /// <inheritdoc />
+    public Weight SelectOutputs(Weight weight, ReadOnlySpan<int> outputs)
+    {
+        PackedWeight whole = Packed(weight, nameof(weight));
+        foreach (int output in outputs)
+        {
+            if ((uint)output >= (uint)whole.Outputs)
+            {
+                throw new ArgumentException(
+                    $"The output is {output}, expected 0 to {whole.Outputs - 1:N0}.", nameof(outputs));
+            }
+        }
+
+        var memory = new NativePanels(
+            PackedWeight.BytesOfPanels(outputs.Length, whole.Inputs, whole.Type, whole.IsPaired));
+        var selected = new PackedWeight(
+            outputs.Length, whole.Inputs, whole.Type, whole.Rounding, whole.IsPaired, memory);
+        fixed (int* first = outputs)
+        {
+            var selection = new PanelSelection
+            {
+                Outputs = first,
+                Count = outputs.Length,
+                From = whole.Panels,
+                To = selected.Panels,
+                PanelBytes = (nint)whole.PanelBytes,
+                UnitBytes = whole.GroupInputs * whole.Type.Bytes(),
+            };
+            if (whole.Inputs > 0) _pool.Run(selection, (int)(((long)outputs.Length + Simd.Lanes.Count - 1) / Simd.Lanes.Count));
+        }
+
+        if (whole.IsInteger) for (int i = 0; i < outputs.Length; i++) selected.Scales[i] = whole.Scales[outputs[i]];
+        return selected;
     }
 
     /// <inheritdoc />

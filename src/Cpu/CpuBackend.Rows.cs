@@ -79,6 +79,24 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc />
+    public Tensor SelectColumns(in Tensor x, in Tensor columns)
+    {
+        RowChecks.Floats(x, nameof(x));
+        if (columns.IsNone || columns.Type != DType.Int32 || columns.Rows != 1)
+            throw new ArgumentException($"The columns are {columns}, expected int32 [1, n].", nameof(columns));
+        int* ids = Row<int>(columns, 0);
+        for (int j = 0; j < columns.Columns; j++)
+        {
+            if ((uint)ids[j] >= (uint)x.Columns)
+                throw new ArgumentException($"Column {j} is {ids[j]}, expected 0 to {x.Columns - 1}.", nameof(columns));
+        }
+
+        Tensor y = Rent(new Shape(x.Rows, columns.Columns), DType.Float32);
+        RunRows(new ColumnSelection(Rows(x), Rows(y), ids, y.Columns), y.Shape, ElementsOfArithmetic);
+        return y;
+    }
+
+    /// <inheritdoc />
     public Tensor LogSoftmax(in Tensor logits)
     {
         RowChecks.Floats(logits, nameof(logits));

@@ -135,6 +135,7 @@ public sealed class ProcessTests
     public async Task A_signal_stops_the_work_after_what_is_done(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        Assert.SkipWhen(signal == "INT" && IsInterruptIgnored(), "SIGINT is ignored here, as in the background of a shell.");
         using Process process = Start(Translate);
         await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
         await process.StandardInput.FlushAsync(Cancellation);
@@ -143,6 +144,60 @@ public sealed class ProcessTests
         await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
         Assert.Equal(1, process.ExitCode);
         Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_stops_the_work_in_the_middle_of_a_very_long_step(string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        Assert.SkipWhen(signal == "INT" && IsInterruptIgnored(), "SIGINT is ignored here, as in the background of a shell.");
+        TimeSpan soon = TimeSpan.FromSeconds(10);   // a second, and time for a machine that has other work
+        using Process process = Start([.. Translate, "--max-input-length", "0"]);
+        await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        Assert.Equal("mahmad", await ReadLineAsync(process));
+        await process.StandardInput.WriteLineAsync(new string('م', 100_000).AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        await Task.Delay(TimeSpan.FromSeconds(2), Cancellation);   // the step runs, and takes far longer than that
+        using (var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(soon, Cancellation);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+    }
+
+    [Fact]
+    public async Task A_signal_stops_the_work_though_nobody_reads_the_answers()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        using Process process = Start([.. Translate, "--beam", "1"]);
+        Task feeding = FeedAsync(process, string.Concat(Enumerable.Repeat("محمد\n", 10 * ClosingPipes)), close: false);
+        await Task.WhenAny(feeding, Task.Delay(TimeSpan.FromSeconds(10), Cancellation));   // until pipes and windows are full
+        using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+        await feeding;
+    }
+
+    [Fact]
+    public async Task A_closed_standard_input_is_told_in_one_line()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");
+        Result result = await RunShellAsync("{0} <&-");
+        Assert.Equal(1, result.Code);
+        Assert.Equal("engine: standard input: the stream is closed.", Assert.Single(result.ErrorLines));
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public async Task A_closed_standard_output_is_told_in_one_line()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");
+        Result result = await RunShellAsync("echo محمد | {0} >&-");
+        Assert.Equal(1, result.Code);
+        Assert.Equal("engine: standard output: the stream is closed.", Assert.Single(result.ErrorLines));
     }
 
     [Fact]
@@ -243,6 +298,17 @@ public sealed class ProcessTests
         return new Result(process.ExitCode, await output, await error);
     }
 
+    // What a shell starts in the background inherits that SIGINT is ignored, and the runtime leaves it so.
+    private static bool IsInterruptIgnored()
+    {
+        const string Status = "/proc/self/status", Ignored = "SigIgn:";
+        const ulong Interrupt = 1 << 1;   // signal 2
+        string? line = File.Exists(Status)
+            ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal))
+            : null;
+        return line is not null && (Convert.ToUInt64(line[Ignored.Length..].Trim(), 16) & Interrupt) != 0;
+    }
+
     private static async Task FeedAsync(Process process, string input, bool close)
     {
         try
@@ -274,6 +340,7 @@ public sealed class ProcessTests
         };
         start.Environment.Remove(BackendChoice.VariableName);
         start.Environment.Remove(ModelLocator.VariableName);
+        start.Environment.Remove(BackendChoice.MachineCodeVariable);
         return Process.Start(start)!;
     }
 

@@ -24,7 +24,7 @@ public sealed class TranslateJsonTests
             "suppress_sequences":[["o"],["t","z"]],"prefix_bias_beta":0.5,"end_token":"m","return_end_token":true,
             "max_input_length":5,"max_decoding_length":6,"min_decoding_length":7,"sampling_topk":8,"sampling_topp":0.9,
             "sampling_temperature":0.8,"seed":9000000000,"return_scores":true,"return_attention":true,"return_token_scores":true,
-            "return_alternatives":true,"min_alternative_expansion_prob":0.01,"replace_unknowns":true,"use_vmap":false}}
+            "return_alternatives":true,"min_alternative_expansion_prob":0.01,"replace_unknowns":true,"use_vmap":true}}
             """;
         Assert.Equal(0, await shell.TranslateAsync(Case.ReplaceLineEndings(""), "--jsonl"));
         TranslationRequest request = Assert.Single(shell.Translation.Requests);
@@ -39,7 +39,7 @@ public sealed class TranslateJsonTests
                 NoRepeatNgramSize = 4, DisableUnknown = true, PrefixBiasBeta = 0.5f, ReturnEndToken = true, MaxInputLength = 5,
                 MaxDecodingLength = 6, MinDecodingLength = 7, SamplingTopK = 8, SamplingTopP = 0.9f, SamplingTemperature = 0.8f,
                 Seed = 9000000000, ReturnAttention = true, ReturnTokenScores = true, ReturnAlternatives = true,
-                MinAlternativeExpansionProbability = 0.01f, ReplaceUnknowns = true,
+                MinAlternativeExpansionProbability = 0.01f, ReplaceUnknowns = true, UseVmap = true,
             },
             found with { SuppressSequences = null, EndTokens = null });
     }
@@ -108,7 +108,6 @@ public sealed class TranslateJsonTests
     [InlineData("""{"id":"e","source":["a"],"options":{"disable_unk":1}}""", "options.disable_unk is 1, expected true or false")]
     [InlineData("""{"id":"e","source":["a"],"options":{"suppress_sequences":["a"]}}""", "suppress_sequences[0] is a string")]
     [InlineData("""{"id":"e","source":["a"],"options":{"end_token":5}}""", "end_token is a number")]
-    [InlineData("""{"id":"e","source":["a"],"options":{"use_vmap":true}}""", "use_vmap is true, expected false")]
     [InlineData("""{"id":"e","source":["\ud800"]}""", "")]
     [InlineData("""{"id":"e","source":["wrong"]}""", "wrong, said the translator")]
     public async Task A_wrong_case_is_answered_with_an_error_and_the_others_go_on(string wrong, string message)

@@ -56,6 +56,38 @@ public sealed partial class ReferenceBackend
     }
 
     /// <inheritdoc />
+    public Weight SelectOutputs(Weight weight, ReadOnlySpan<int> outputs)
+    {
+        ReferenceWeight whole = Own(weight);
+        int inputs = whole.Inputs;
+        var selected = new ReferenceWeight(whole.Type, outputs.Length, inputs, whole.Rounding);
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            int output = outputs[i];
+            Require(output >= 0 && output < whole.Outputs, $"The output is {output}, expected 0 to {whole.Outputs - 1}.");
+            whole.Values.AsSpan(output * inputs, inputs).CopyTo(selected.Values.AsSpan(i * inputs));
+            if (!whole.Type.IsFloat())
+                whole.Integers.AsSpan(output * inputs, inputs).CopyTo(selected.Integers.AsSpan(i * inputs));
+            selected.Scales[i] = whole.Scales[output];
+        }
+
+        return selected;
+    }
+
+    /// <inheritdoc />
+    public Tensor SelectColumns(in Tensor x, in Tensor columns)
+    {
+        double[] values = Numbers(x);
+        int[] ids = Integers(columns);
+        int width = x.Columns;
+        Require(columns.Rows == 1, $"columns is {columns.Shape}, expected one row.");
+        foreach (int id in ids) Require(id >= 0 && id < width, $"The column is {id}, expected 0 to {width - 1}.");
+        return Result(
+            new Shape(x.Rows, ids.Length),
+            [.. Enumerable.Range(0, x.Rows).SelectMany(row => ids.Select(id => values[(row * width) + id]))]);
+    }
+
+    /// <inheritdoc />
     public Tensor Embed(in Tensor ids, Weight table, float scale, in Tensor positions, in Tensor positionIds)
     {
         ReferenceWeight weight = Own(table);

@@ -28,29 +28,37 @@ internal readonly unsafe struct LayerNorm(
     {
     }
 
+    // Rows that go through each pass before the next one begins: a sum ends in a chain of single numbers, and the processor
+    // computes other rows while it waits. Four rows of 512 are 8 KiB, which the first cache keeps from pass to pass.
+    private const int RowsAtOnce = 4;
+
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
     {
-        for (int row = first; row < end; row++)
+        float* means = stackalloc float[RowsAtOnce];
+        float* factors = stackalloc float[RowsAtOnce];
+        for (int row = first, count; row < end; row += count)
         {
-            float* input = x[row];
-            if (hasResidual)
+            count = Math.Min(RowsAtOnce, end - row);
+            for (int i = 0; hasResidual && i < count; i++)
+                Elementwise<Addition>.Row<TSimd>(x[row + i], residual[row + i], sum[row + i], columns);
+            FloatRows input = hasResidual ? sum : x;
+            for (int i = 0; i < count; i++)
+                means[i] = isRms ? 0f : RowReduction.Sum<TSimd, ValueTerm<TSimd>>(input[row + i], columns, default) / columns;
+            for (int i = 0; i < count; i++)
             {
-                Elementwise<Addition>.Row<TSimd>(input, residual[row], sum[row], columns);
-                input = sum[row];   // still in the first cache
+                var term = new SquaredDistanceTerm<TSimd>(TSimd.Broadcast(means[i]));
+                float squares = RowReduction.Sum<TSimd, SquaredDistanceTerm<TSimd>>(input[row + i], columns, term);
+                factors[i] = 1f / MathF.Sqrt((squares / columns) + epsilon);
             }
 
-            Normalize<TSimd>(input, y[row]);
+            for (int i = 0; i < count; i++) Scale<TSimd>(input[row + i], y[row + i], means[i], factors[i]);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Normalize<TSimd>(float* x, float* y) where TSimd : unmanaged, ISimd<TSimd>
+    private void Scale<TSimd>(float* x, float* y, float mean, float factor) where TSimd : unmanaged, ISimd<TSimd>
     {
-        float mean = isRms ? 0f : RowReduction.Sum<TSimd, ValueTerm<TSimd>>(x, columns, default) / columns;
-        TSimd center = TSimd.Broadcast(mean);
-        float squares = RowReduction.Sum<TSimd, SquaredDistanceTerm<TSimd>>(x, columns, new(center));
-        TSimd r = TSimd.Broadcast(1f / MathF.Sqrt((squares / columns) + epsilon));
-
+        TSimd center = TSimd.Broadcast(mean), r = TSimd.Broadcast(factor);
         float* gain1 = gain, bias1 = bias;
         nint i = 0;
         if (bias1 != null)

@@ -65,6 +65,15 @@ public interface IBackend : IDisposable
     /// <exception cref="Engine.Formats.ModelFormatException">A value is NaN or infinite.</exception>
     Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest);
 
+    /// <summary>Some outputs of a weight as a weight of their own: the output layer of a shortlist.</summary>
+    /// <remarks>A product with it gives the bits of these outputs of the product with the whole weight.</remarks>
+    /// <param name="weight">[outputs, inputs].</param>
+    /// <param name="outputs">Which outputs, each 0 .. outputs − 1, in the order of the new weight.</param>
+    /// <returns>[number of outputs, inputs]; it lives until it is disposed, longer than <paramref name="weight"/> if need
+    /// be.</returns>
+    /// <exception cref="ArgumentException">There is no such output.</exception>
+    Weight SelectOutputs(Weight weight, ReadOnlySpan<int> outputs);
+
     // ---- forward ----
 
     /// <summary>Looks up rows of a table: y = table[id] · scale + positions[position].</summary>
@@ -229,6 +238,13 @@ public interface IBackend : IDisposable
     /// <param name="places">[n, 2], i32: row, token; no place twice.</param>
     /// <param name="penalties">[1, n], greater than 0.</param>
     void Penalize(in Tensor logits, in Tensor places, in Tensor penalties);
+
+    /// <summary>y[row, j] = x[row, columns[j]]: the logits of a shortlist.</summary>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="columns">[1, n], i32, each 0 .. columns − 1.</param>
+    /// <returns>[rows, n].</returns>
+    /// <exception cref="ArgumentException">There is no such column.</exception>
+    Tensor SelectColumns(in Tensor x, in Tensor columns);
 
     /// <summary>log(softmax(logits)), a row at a time.</summary>
     /// <param name="logits">[rows, vocabulary].</param>

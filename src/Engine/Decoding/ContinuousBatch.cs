@@ -16,6 +16,7 @@ internal sealed class ContinuousBatch : IDisposable
     private readonly IBackend _backend;
     private readonly DecoderCache _cache;
     private readonly LogitEdits _edits;
+    private readonly Shortlist _shortlist;
     private readonly RowMoves _moves = new();
     private readonly List<Sentence> _sentences = [];
     private readonly List<Row> _spare = [];
@@ -31,6 +32,7 @@ internal sealed class ContinuousBatch : IDisposable
         _backend = model.Backend;
         _cache = new DecoderCache(model, targetBlocks: 64, sourceBlocks: 64);
         _edits = new LogitEdits(model.Config.TargetVocabulary);
+        _shortlist = new Shortlist(model);
     }
 
     /// <summary>Sentences that are being decoded.</summary>
@@ -50,6 +52,8 @@ internal sealed class ContinuousBatch : IDisposable
             Encode(sentences[..count], rows);
             sentences = sentences[count..];
         }
+
+        _shortlist.Update(_sentences);
     }
 
     /// <summary>Takes one step with every live hypothesis.</summary>
@@ -72,7 +76,11 @@ internal sealed class ContinuousBatch : IDisposable
     }
 
     /// <summary>Frees the caches.</summary>
-    public void Dispose() => _cache.Dispose();
+    public void Dispose()
+    {
+        _shortlist.Dispose();
+        _cache.Dispose();
+    }
 
     private void Encode(ReadOnlySpan<Sentence> sentences, int rows)
     {
@@ -149,14 +157,20 @@ internal sealed class ContinuousBatch : IDisposable
             BlockCopies = copies == 0 ? Tensor.None : Upload(b.Copies.AsSpan(0, 2 * copies), copies, 2),
             Target = View(b.TargetBlocks, b.TargetLengths, rows, targetBlocks, targetLongest),
             Source = View(b.SourceBlocks, b.SourceLengths, rows, sourceBlocks, sourceLongest),
+            Output = _shortlist.Output,
             WantsAlignment = wantsAlignment,
         };
         Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out Tensor alignment);
         GatherEdits(logits);
-        Tensor scores = _backend.TopK(logits, candidates, out Tensor tokens);
-        _backend.Read(scores, b.Scores.AsSpan(0, rows * candidates));
-        _backend.Read(tokens, b.Tokens.AsSpan(0, rows * candidates));
         b.Candidates = candidates;
+        if (_shortlist.IsUsed) ReadShortlists(logits);
+        else
+        {
+            Tensor scores = _backend.TopK(logits, candidates, out Tensor tokens);
+            _backend.Read(scores, b.Scores.AsSpan(0, rows * candidates));
+            _backend.Read(tokens, b.Tokens.AsSpan(0, rows * candidates));
+        }
+
         b.AlignmentColumns = 0;
         if (wantsAlignment)
         {
@@ -164,8 +178,12 @@ internal sealed class ContinuousBatch : IDisposable
             _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, rows * alignment.Columns));
         }
 
-        if (wantsNamed) ReadNamed(logits, rows);
-        ReadDistributions(logits);
+        if (!_shortlist.IsUsed)
+        {
+            if (wantsNamed) ReadNamed(logits, rows);
+            ReadDistributions(logits);
+        }
+
         foreach (Row row in _rows) row.Length++;
     }
 
@@ -198,7 +216,7 @@ internal sealed class ContinuousBatch : IDisposable
 
     private void GatherEdits(in Tensor logits)
     {
-        _edits.Clear();
+        _edits.Clear(_shortlist.Columns);
         foreach (Sentence sentence in _sentences) sentence.Search.Gather(_edits, sentence.FirstRow);
         _edits.Apply(_backend, logits);
     }
@@ -230,6 +248,59 @@ internal sealed class ContinuousBatch : IDisposable
         }
     }
 
+    // Each sentence sees the columns of its list only, side by side, as if it were alone.
+    private void ReadShortlists(in Tensor logits)
+    {
+        StepBuffers b = _buffers;
+        b.DistributionCount = 0;
+        StepBuffers.Room(ref b.Named, _rows.Count);
+        foreach (Sentence sentence in _sentences)
+        {
+            int first = sentence.FirstRow, rows = sentence.Search.Rows;
+            Tensor own = logits.RowRange(first, rows);
+            if (sentence.Columns is { } columns) own = _backend.SelectColumns(own, Upload(columns));
+            int candidates = sentence.Candidates = Math.Min(b.Candidates, own.Columns), count = rows * candidates;
+            Span<int> chosen = b.Tokens.AsSpan(first * b.Candidates, count);
+            _backend.Read(_backend.TopK(own, candidates, out Tensor tokens), b.Scores.AsSpan(first * b.Candidates, count));
+            _backend.Read(tokens, chosen);
+            if (sentence.Shortlist is { } list) foreach (ref int token in chosen) token = list[token];
+            if (sentence.Search.WantsNamed) ReadNamed(sentence, own);
+            if (sentence.Search.WantsDistribution) ReadDistribution(sentence, own);
+        }
+    }
+
+    // A prefix is on its sentence's list, so what is named is.
+    private void ReadNamed(Sentence sentence, in Tensor own)
+    {
+        Span<int> named = StepBuffers.Room(ref _buffers.NamedTokens, own.Rows);
+        for (int row = 0; row < named.Length; row++)
+        {
+            int token = sentence.Search.NamedToken(row);
+            named[row] = sentence.Shortlist is { } list ? Array.BinarySearch(list, token) : token;
+        }
+
+        _backend.Read(_backend.LogProbability(own, Upload(named)), _buffers.Named.AsSpan(sentence.FirstRow, own.Rows));
+    }
+
+    private void ReadDistribution(Sentence sentence, in Tensor own)
+    {
+        int vocabulary = _model.Config.TargetVocabulary, start = _buffers.DistributionCount;
+        _buffers.DistributionCount += own.Rows * vocabulary;
+        StepBuffers.Keep(ref _buffers.Distribution, start, _buffers.DistributionCount);
+        Span<float> all = _buffers.Distribution.AsSpan(start, own.Rows * vocabulary);
+        Tensor values = _backend.LogSoftmax(own);
+        if (sentence.Shortlist is not { } list)
+        {
+            _backend.Read(values, all);
+            return;
+        }
+
+        Span<float> some = StepBuffers.Room(ref _buffers.Listed, (int)values.Shape.Count);
+        _backend.Read(values, some);
+        all.Fill(float.NegativeInfinity);
+        for (int i = 0; i < some.Length; i++) all[(i / list.Length * vocabulary) + list[i % list.Length]] = some[i];
+    }
+
     private void Advance(List<Sentence> finished)
     {
         StepBuffers b = _buffers;
@@ -240,11 +311,12 @@ internal sealed class ContinuousBatch : IDisposable
             Sentence sentence = _sentences[s];
             int first = sentence.FirstRow, rows = sentence.Search.Rows;
             int distributionCount = sentence.Search.WantsDistribution ? rows * _model.Config.TargetVocabulary : 0;
+            int candidates = _shortlist.IsUsed ? sentence.Candidates : b.Candidates;
             var output = new StepOutput
             {
-                Scores = b.Scores.AsSpan(first * b.Candidates, rows * b.Candidates),
-                Tokens = b.Tokens.AsSpan(first * b.Candidates, rows * b.Candidates),
-                Candidates = b.Candidates,
+                Scores = b.Scores.AsSpan(first * b.Candidates, rows * candidates),
+                Tokens = b.Tokens.AsSpan(first * b.Candidates, rows * candidates),
+                Candidates = candidates,
                 Distribution = b.Distribution.AsSpan(distribution, distributionCount),
                 Named = sentence.Search.WantsNamed ? b.Named.AsSpan(first, rows) : default,
                 Alignment = sentence.Rules.WantsAlignment
@@ -372,7 +444,7 @@ internal sealed class StepBuffers
 {
     public int[] Ids = [], Positions = [], Slots = [], TargetLengths = [], SourceLengths = [], Copies = [];
     public int[] TargetBlocks = [], SourceBlocks = [], Tokens = [], NamedTokens = [];
-    public float[] Scores = [], Alignment = [], Named = [], Distribution = [];
+    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [];
     public int Candidates, AlignmentColumns, DistributionCount;
 
     public void Resize(int rows, int targetBlocks, int sourceBlocks, int candidates)

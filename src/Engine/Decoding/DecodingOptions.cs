@@ -73,6 +73,12 @@ public sealed record DecodingOptions
     /// <summary>Alternatives whose first token is less probable than this are left out.</summary>
     public float MinAlternativeExpansionProbability { get; init; }
 
+    /// <summary>
+    /// Whether a sentence may choose only from the tokens that the model's vocabulary map gives for it; without a map it may
+    /// choose from all. Unlike in CTranslate2 the tokens of other sentences of a batch are not among them.
+    /// </summary>
+    public bool UseVmap { get; init; }
+
     /// <summary>Whether each unknown token is replaced by the source token that it attends to most.</summary>
     public bool ReplaceUnknowns { get; init; }
 }

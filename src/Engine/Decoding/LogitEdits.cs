@@ -15,9 +15,15 @@ internal sealed class LogitEdits(int vocabulary)
     private int _suppressedCount;
     private int _penalizedCount;
     private int _stamp;
+    private int[]? _columns;
 
     /// <summary>Forgets everything.</summary>
-    public void Clear() => _suppressedCount = _penalizedCount = 0;
+    /// <param name="columns">By token its column of the logits, −1: it has none; null: the column is the token.</param>
+    public void Clear(int[]? columns = null)
+    {
+        _suppressedCount = _penalizedCount = 0;
+        _columns = columns;
+    }
 
     /// <summary>Gathers what the rules say of a row.</summary>
     /// <param name="row">Row of the logits.</param>
@@ -69,6 +75,8 @@ internal sealed class LogitEdits(int vocabulary)
         {
             if (_seen[id] == _stamp) continue;
             _seen[id] = _stamp;
+            int column = Column(id);
+            if (column < 0) continue;
             if (_penalizedCount == _penalties.Length)
             {
                 Array.Resize(ref _penalties, 2 * _penalties.Length);
@@ -76,7 +84,7 @@ internal sealed class LogitEdits(int vocabulary)
             }
 
             _penalized[2 * _penalizedCount] = row;
-            _penalized[(2 * _penalizedCount) + 1] = id;
+            _penalized[(2 * _penalizedCount) + 1] = column;
             _penalties[_penalizedCount++] = penalty;
         }
     }
@@ -90,11 +98,15 @@ internal sealed class LogitEdits(int vocabulary)
         }
     }
 
+    private int Column(int id) => _columns is null ? id : _columns[id];
+
     private void Suppress(int row, int id)
     {
+        int column = Column(id);
+        if (column < 0) return;
         if (2 * _suppressedCount == _suppressed.Length) Array.Resize(ref _suppressed, 2 * _suppressed.Length);
         _suppressed[2 * _suppressedCount] = row;
-        _suppressed[(2 * _suppressedCount) + 1] = id;
+        _suppressed[(2 * _suppressedCount) + 1] = column;
         _suppressedCount++;
     }
 }

@@ -11,6 +11,7 @@ internal sealed class RequestReader
     private readonly Vocabulary _source;
     private readonly Vocabulary _target;
     private readonly SpecialTokens _tokens;
+    private readonly VocabularyMap? _map;
     private readonly int _sourceLimit;
     private readonly int _targetLimit;
 
@@ -19,6 +20,7 @@ internal sealed class RequestReader
         _source = data.SourceVocabulary;
         _target = data.TargetVocabulary;
         _tokens = data.Tokens;
+        _map = data.VocabularyMap;
         _sourceLimit = sourceLimit;
         _targetLimit = targetLimit;
     }
@@ -47,6 +49,7 @@ internal sealed class RequestReader
             Rules = rules,
             Search = MakeSearch(rules, prefix),
             StartToken = start,
+            Shortlist = options.UseVmap ? _map?.Candidates(request.Source, [start, .. prefix]) : null,
             Completion = new TaskCompletionSource<TranslationResult>(TaskCreationOptions.RunContinuationsAsynchronously),
             Cancellation = cancellation,
         };

@@ -19,6 +19,15 @@ internal sealed class Sentence
     /// <summary>What the decoder is fed first.</summary>
     public required int StartToken { get; init; }
 
+    /// <summary>The target tokens that it may choose from, ascending; null: all.</summary>
+    public int[]? Shortlist { get; init; }
+
+    /// <summary>With a shortlist: its columns in the logits of the batch; null: all of them, in their order.</summary>
+    public int[]? Columns { get; set; }
+
+    /// <summary>With a shortlist: candidates that the last step gave for each row.</summary>
+    public int Candidates { get; set; }
+
     /// <summary>Takes the result.</summary>
     public required TaskCompletionSource<TranslationResult> Completion { get; init; }
 

@@ -99,6 +99,7 @@ internal sealed class CTranslate2Reader
             Tensors = _tensors,
             SourceVocabulary = sourceVocabulary,
             TargetVocabulary = targetVocabulary,
+            VocabularyMap = VocabularyMapFile.Read(_directory, targetVocabulary, tokens),
             Tokens = tokens,
             Tokenizer = Tokenizer.Space.Word,
             Rounding = _file.Version <= 4 ? ActivationRounding.Legacy : ActivationRounding.Nearest,

@@ -22,6 +22,9 @@ internal static class FormatLimits
     /// <summary>Bytes of a vocabulary; one of 250,000 tokens has about 4 MB.</summary>
     public const int VocabularyBytes = 1 << 28;
 
+    /// <summary>Bytes of a vocabulary map; that of a model of 32,000 tokens has about 10 MB.</summary>
+    public const int VocabularyMapBytes = 1 << 28;
+
     /// <summary>Bytes of the header of a safetensors file, as the format itself has it.</summary>
     public const int SafeTensorsHeaderBytes = 100_000_000;
 }

@@ -46,6 +46,9 @@ public sealed class ModelData : IDisposable
     /// <summary>Tokens of the target.</summary>
     public required Vocabulary TargetVocabulary { get; init; }
 
+    /// <summary>Which target tokens may translate a source; null: the model brings no such map.</summary>
+    public VocabularyMap? VocabularyMap { get; init; }
+
     /// <summary>Tokens with a meaning.</summary>
     public required SpecialTokens Tokens { get; init; }
 

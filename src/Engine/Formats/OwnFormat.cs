@@ -71,6 +71,7 @@ internal static class OwnFormat
                 Tensors = tensors,
                 SourceVocabulary = source,
                 TargetVocabulary = target,
+                VocabularyMap = VocabularyMapFile.Read(directory, target, tokens),
                 Tokens = tokens,
                 Tokenizer = tokenizer,
                 Rounding = rounding,

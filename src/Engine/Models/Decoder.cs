@@ -38,6 +38,9 @@ public readonly ref struct DecoderStep
     /// <summary>What each row sees of its source.</summary>
     public required CacheView Source { get; init; }
 
+    /// <summary>Some outputs of <see cref="Decoder.Output"/>, for shortlists; null: all of them.</summary>
+    public LinearWeights? Output { get; init; }
+
     /// <summary>Whether the attention of the alignment layer is wanted.</summary>
     public required bool WantsAlignment { get; init; }
 }
@@ -57,6 +60,9 @@ public sealed class Decoder(
 {
     /// <summary>The longest target that the positions allow.</summary>
     public int Limit => embedding.Limit;
+
+    /// <summary>The output layer, [vocabulary, modelDim].</summary>
+    public LinearWeights Output => output;
 
     /// <summary>Number of layers.</summary>
     public int LayerCount => layers.Count;
@@ -108,7 +114,7 @@ public sealed class Decoder(
     /// <param name="targetCaches">Self-attention cache of each layer.</param>
     /// <param name="sourceCaches">Cross-attention cache of each layer.</param>
     /// <param name="alignment">[rows, longest source], if wanted; else none.</param>
-    /// <returns>Logits, [rows, vocabulary].</returns>
+    /// <returns>Logits, [rows, vocabulary], or of the outputs that the step names.</returns>
     public Tensor Step(
         IBackend backend, in DecoderStep step, ReadOnlySpan<KeyValueCache> targetCaches,
         ReadOnlySpan<KeyValueCache> sourceCaches, out Tensor alignment)
@@ -132,7 +138,7 @@ public sealed class Decoder(
             stream.Leave(layer.FeedForward.Forward(backend, h), layer.FeedForwardNorm);
         }
 
-        return backend.Linear(stream.Finish(finalNorm), output);
+        return backend.Linear(stream.Finish(finalNorm), step.Output ?? output);
     }
 
     private Tensor OfLayer(in Tensor keysValues, int layer)

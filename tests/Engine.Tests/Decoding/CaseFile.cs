@@ -68,6 +68,7 @@ internal static class CaseFile
                 "return_attention" => options with { ReturnAttention = v.GetBoolean() },
                 "return_alternatives" => options with { ReturnAlternatives = v.GetBoolean() },
                 "min_alternative_expansion_prob" => options with { MinAlternativeExpansionProbability = v.GetSingle() },
+                "use_vmap" => options with { UseVmap = v.GetBoolean() },
                 "replace_unknowns" => options with { ReplaceUnknowns = v.GetBoolean() },
                 "return_scores" => options,
                 _ => throw new InvalidDataException($"The case has the option {p.Name}, which this test does not know."),
