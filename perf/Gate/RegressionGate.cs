@@ -28,7 +28,15 @@ internal static class RegressionGate
     public static int Run(PerfOptions options)
     {
         string[] wanted = [.. GateRows.All.Select(static row => row.What).Where(options.Wants)];
-        return options.WritesBaseline ? Write(wanted) : Compare(wanted);
+        try
+        {
+            return options.WritesBaseline ? Write(wanted) : Compare(wanted);
+        }
+        catch (InvalidOperationException failure)
+        {
+            Console.Error.WriteLine($"the gate could not measure: {failure.Message}");
+            return 2;
+        }
     }
 
     /// <summary>Measures the named rows and prints their shares as JSON.</summary>
@@ -45,7 +53,8 @@ internal static class RegressionGate
     {
         ILookup<string, double> shares = Measure(wanted, BaselineRuns);
         var baseline = new Baseline(
-            MachineDescription.This().ToString(), [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]]))]);
+            MachineDescription.This().ToString(),
+            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]], isWhole: what == TranslationRow.Small.What))]);
         File.WriteAllText(BaselineFile, baseline.ToJson() + "\n");
         foreach (BaselineRow row in baseline.Rows)
         {
