@@ -136,8 +136,12 @@ public class PackedFormatTests
             Assert.InRange(NativeBuffer.LiveBytes - before, 0, packed.WeightBytes - matrices);
             if (OperatingSystem.IsLinux())
             {
-                // Shared and clean: another process that maps the file has the same pages.
+                // Looked through without a page of the mapping being touched; then shared and clean: another process that
+                // maps the file has the same pages.
                 Dictionary<string, string> mapping = Mapping(directory["packed"])!;
+                Assert.Equal("0 kB", mapping["Rss"]);
+                packed.Translate(new TranslationRequest(["t3", "t4"]));
+                mapping = Mapping(directory["packed"])!;
                 Assert.Equal("0 kB", mapping["Private_Dirty"]);
                 Assert.Equal("0 kB", mapping["Shared_Dirty"]);
                 Assert.NotEqual("0 kB", mapping["Rss"]);
