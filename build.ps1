@@ -11,7 +11,8 @@ Usage: ./build.ps1 [VERB]
 
   build              build everything (Release) and count the lines of each room
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
-  perf [FILTER...]   run the benchmarks whose names hold FILTER, or all; words with a dash go to BenchmarkDotNet
+  perf [WORD...]     measure everything beside the machine's limits and the peers, or the lines that hold all WORDs;
+                     --quick, --gate, --roofline, --micro and more: ./build.ps1 perf --help
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -98,13 +99,10 @@ function Test-All($runnerArguments) {
 
 function Run-Perf($words) {
     Need-Sdk
-    $filters = @()
-    $options = @()
-    foreach ($word in $words) {
-        if ($options.Count -gt 0 -or $word.StartsWith('-')) { $options += $word } else { $filters += "*$word*" }
+    Must dotnet run -c Release --project perf -- @words
+    if ($words -contains '--roofline') {
+        Must dotnet run -c Release --project perf/roofline -- artifacts/perf/perf.json perf/roofline.svg
     }
-    if ($filters.Count -eq 0) { $filters = @('*') }
-    Must dotnet run -c Release --project perf -- --filter @filters @options
 }
 
 function Pack {

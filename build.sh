@@ -10,7 +10,8 @@ Usage: ./build.sh [VERB]
 
   build              build everything (Release) and count the lines of each room
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
-  perf [FILTER...]   run the benchmarks whose names hold FILTER, or all; words with a dash go to BenchmarkDotNet
+  perf [WORD...]     measure everything beside the machine's limits and the peers, or the lines that hold all WORDs;
+                     --quick, --gate, --roofline, --micro and more: ./build.sh perf --help
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -78,12 +79,10 @@ summed() {
 
 run_perf() {
     need_sdk
-    local words=() filters=() word
-    for word in "$@"; do
-        if [[ ${#words[@]} -gt 0 || $word == -* ]]; then words+=("$word"); else filters+=("*$word*"); fi
-    done
-    [[ ${#filters[@]} -gt 0 ]] || filters=('*')
-    dotnet run -c Release --project perf -- --filter "${filters[@]}" ${words[@]+"${words[@]}"}
+    dotnet run -c Release --project perf -- "$@"
+    if [[ " $* " == *' --roofline '* ]]; then
+        dotnet run -c Release --project perf/roofline -- artifacts/perf/perf.json perf/roofline.svg
+    fi
 }
 
 pack() {

@@ -1,8 +1,7 @@
-// `./build.sh perf [FILTER...]`: says what this machine can do at most, runs the benchmarks, and shows them beside it.
-using BenchmarkDotNet.Exporters;
-using BenchmarkDotNet.Loggers;
-using BenchmarkDotNet.Reports;
-using BenchmarkDotNet.Running;
+// `./build.sh perf`: what this machine can do at most, then everything that the engine does beside it and beside its peers.
+using Engine.Perf.Gate;
+using Engine.Perf.Micro;
+using Engine.Perf.WholeModels;
 
 namespace Engine.Perf;
 
@@ -10,12 +9,30 @@ internal static class Program
 {
     private static int Main(string[] arguments)
     {
-        string machine = arguments.Contains("--list") || arguments.Contains("--help") ? "" : Machine.This.Describe();
-        Console.Write(machine);
-        var switcher = BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly);
-        var summaries = switcher.Run(arguments, new PerfConfig()).ToList();
-        foreach (Summary summary in summaries) MarkdownExporter.Console.ExportToLog(summary, ConsoleLogger.Default);
-        Console.Write(machine);
-        return summaries.Exists(static summary => summary.Reports.Any(static report => !report.Success)) ? 1 : 0;
+        if (arguments is [ModelRun.RunWord, ..]) return ModelRun.Run(arguments.AsSpan(1));
+        if (arguments is [ModelRun.LoadWord, ..]) return ModelRun.LoadOnce(arguments.AsSpan(1));
+        if (arguments is [RegressionGate.RunWord, ..]) return RegressionGate.RunOnce(arguments.AsSpan(1));
+        PerfOptions options;
+        try
+        {
+            options = PerfOptions.Parse(arguments);
+        }
+        catch (ArgumentException wrong)
+        {
+            Console.Error.WriteLine(wrong.Message);
+            return 2;
+        }
+
+        switch (options.Mode)
+        {
+            case PerfMode.Help: Console.WriteLine(PerfOptions.Usage); return 0;
+            case PerfMode.Micro: return MicroBenchmarks.Run(options.Rest);
+            case PerfMode.Gate: return RegressionGate.Run(options);
+            case PerfMode.List:
+                foreach ((string what, _) in Measurements.All(options).Where(line => options.Wants(line.What)))
+                    Console.WriteLine(what);
+                return 0;
+            default: return Measurements.Run(options);
+        }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class AnswerStream : IDisposable
     private readonly ArrayBufferWriter<byte> _buffer = new(FlushBytes);
     private readonly Utf8JsonWriter _json;
     private readonly bool _owned;
+    private bool _isBroken;
 
     private AnswerStream(Stream stream, string name, bool owned)
     {
@@ -59,16 +60,18 @@ internal sealed class AnswerStream : IDisposable
         EndLine();
     }
 
-    /// <summary>Hands everything to the system.</summary>
+    /// <summary>Hands everything to the system; nothing more after a failure, which was told.</summary>
     /// <exception cref="OutputClosedException">Nobody reads any more.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
     public void Flush()
     {
-        if (_buffer.WrittenCount == 0) return;
+        if (_isBroken || _buffer.WrittenCount == 0) return;
+        _isBroken = true;   // unless all goes well: nobody knows how much of it was written
         try
         {
             _stream.Write(_buffer.WrittenSpan);
             _stream.Flush();
+            _isBroken = false;
         }
         catch (IOException e) when (Failure.IsClosedPipe(e))
         {

@@ -10,6 +10,10 @@ namespace Engine.Cli;
 internal static class BackendChoice
 {
     public const string VariableName = "ENGINE_BACKEND";
+    public const string MachineCodeVariable = "ENGINE_MACHINE_CODE";
+    public const string On = "on";
+    public const string Off = "off";
+    public const string NoMachineCode = "machine code is switched off";
     public const string FileName = "appsettings.json";
     public const string Section = "Engine";
     public const string Key = "Backend";
@@ -40,11 +44,22 @@ internal static class BackendChoice
         return BackendSelector.Auto;
     }
 
+    /// <summary>Whether the CPU backend may make machine code: the flag, else the variable, else yes.</summary>
+    /// <exception cref="ArgumentException">The variable is neither <c>on</c> nor <c>off</c>.</exception>
+    public static bool MachineCode(Shell shell, string? flag)
+    {
+        string word = flag ?? shell.Setting(MachineCodeVariable) ?? On;
+        if (string.Equals(word, On, StringComparison.OrdinalIgnoreCase)) return true;
+        if (string.Equals(word, Off, StringComparison.OrdinalIgnoreCase)) return false;
+        throw new ArgumentException($"{MachineCodeVariable} is '{word}', expected '{On}' or '{Off}'.");
+    }
+
     /// <summary>Opens the backend of a word. Why <c>auto</c> chose is told in one line.</summary>
     public static IBackend Open(string word, BackendOptions options, Action<string>? log)
     {
         var reasons = new List<string>();
         IBackend backend = BackendSelector.Open(word, options, reasons.Add, [.. Providers]);
+        if (reasons.Count > 0 && !options.MachineCode) reasons.Add(NoMachineCode);
         if (reasons.Count > 0) log?.Invoke(string.Join("; ", reasons));
         return backend;
     }

@@ -39,11 +39,11 @@ internal sealed class ConvertCommand
         };
         _input.Validators.Add(Flags.RefuseOptions);
         _output.Validators.Add(Flags.RefuseOptions);
-        command.SetAction(parsed => Run(parsed));
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
-    private int Run(ParseResult parsed)
+    private int Run(ParseResult parsed, CancellationToken cancellation)
     {
         string input = _shell.FullPath(parsed.GetRequiredValue(_input));
         string output = _shell.FullPath(parsed.GetRequiredValue(_output));
@@ -52,7 +52,7 @@ internal sealed class ConvertCommand
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
         WeightLayout layout = Array.Find(Layouts, pair => pair.Word == parsed.GetValue(_layout)).Value;
         using ModelData data = ModelReader.Open(input);
-        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout);
+        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout, cancellation);
         return ExitCode.Success;
     }
 

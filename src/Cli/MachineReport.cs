@@ -27,8 +27,9 @@ internal static class MachineReport
         yield return ("memory", $"{Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} for this process");
         string sets = string.Join(' ', InstructionSets());
         yield return ("instructions", sets.Length == 0 ? "none that the engine uses" : sets);
-        using (IBackend cpu = CpuBackend.Provider.Create(new BackendOptions()))
-            yield return ("cpu backend", $"{cpu.Description} ({WhyThisRung()})");
+        var options = new BackendOptions { MachineCode = BackendChoice.MachineCode(shell, null) };
+        using (IBackend cpu = CpuBackend.Provider.Create(options))
+            yield return ("cpu backend", $"{cpu.Description} ({WhyThisRung()}{(options.MachineCode ? "" : $"; {BackendChoice.NoMachineCode}")})");
         foreach (IBackendProvider provider in BackendChoice.Providers)
         {
             bool isAvailable = provider.IsAvailable(out string reason);
@@ -116,8 +117,52 @@ internal static class MachineReport
             caches.Add($"L{level}{kind} {size}{shared}");
         }
 
+        if (caches.Count == 0) caches.AddRange(CachesOfProcessor());
         return caches.Count == 0 ? Unknown : string.Join(", ", caches);
     }
+
+    // Where the system tells nothing, as in some virtual machines and outside Linux, an x86 processor does: in leaf 4 of CPUID,
+    // AMD in leaf 0x8000001D of the same form. A virtual machine may hide both, and on AMD leave 0x80000005 and 0x80000006.
+    private static IEnumerable<string> CachesOfProcessor()
+    {
+        if (!X86Base.IsSupported) return [];
+        const int Deterministic = 4, DeterministicOfAmd = unchecked((int)0x8000001D);
+        string[] caches = [.. CachesOfLeaf(DeterministicOfAmd)];
+        if (caches.Length == 0) caches = [.. CachesOfLeaf(Deterministic)];
+        return caches.Length > 0 ? caches : CachesOfAmd();
+    }
+
+    private static IEnumerable<string> CachesOfLeaf(int leaf)
+    {
+        const int Most = 16;
+        if (!HasLeaf(leaf)) yield break;
+        for (int index = 0; index < Most; index++)
+        {
+            (int eax, int ebx, int ecx, _) = X86Base.CpuId(leaf, index);
+            int type = eax & 31, level = (eax >> 5) & 7;
+            if (type == 0) yield break;
+            long ways = ((uint)ebx >> 22) + 1, partitions = ((ebx >> 12) & 1023) + 1, line = (ebx & 4095) + 1;
+            string kind = type switch { 1 => "d", 2 => "i", _ => "" };
+            yield return $"L{level}{kind} {Bytes(ways * partitions * line * ((long)(uint)ecx + 1))}";
+        }
+    }
+
+    // Other makers leave these fields 0, or mean something else by them. The third level is that of the whole package.
+    private static IEnumerable<string> CachesOfAmd()
+    {
+        const int Level1 = unchecked((int)0x80000005), Levels2And3 = unchecked((int)0x80000006);
+        if (X86Base.CpuId(0, 0).Ebx != 0x68747541 || !HasLeaf(Levels2And3)) return [];        // "Auth", of "AuthenticAMD"
+        (_, _, int data, int instructions) = X86Base.CpuId(Level1, 0);
+        (_, _, int second, int third) = X86Base.CpuId(Levels2And3, 0);
+        (string Name, long KiB, string Whose)[] caches =
+        [
+            ("L1d", (uint)data >> 24, ""), ("L1i", (uint)instructions >> 24, ""), ("L2", (uint)second >> 16, ""),
+            ("L3", ((uint)third >> 18) * 512L, " of the package"),
+        ];
+        return caches.Where(cache => cache.KiB > 0).Select(cache => $"{cache.Name} {Bytes(cache.KiB << 10)}{cache.Whose}");
+    }
+
+    private static bool HasLeaf(int leaf) => (uint)X86Base.CpuId(leaf & unchecked((int)0x80000000), 0).Eax >= (uint)leaf;
 
     private static IEnumerable<string> Directories(string path, string pattern)
     {

@@ -30,6 +30,11 @@ internal sealed class ModelFlags
     public Option<string?> InstructionSet { get; } = Flags.Word(
         "--isa", ["auto", "avx512", "avx2", "portable"], "Instruction set of the CPU backend. [default: auto]");
 
+    public Option<string?> MachineCode { get; } = Flags.Word(
+        "--machine-code", [BackendChoice.On, BackendChoice.Off],
+        "Whether the CPU backend may use instructions that .NET does not offer; the answers are the same. "
+            + $"[default: {BackendChoice.MachineCodeVariable}, else {BackendChoice.On}]");
+
     public Option<int> BatchSize { get; } = Flags.Integer(
         "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize,
         "Sentences that are worked on side by side.");
@@ -50,6 +55,7 @@ internal sealed class ModelFlags
         command.Add(Backend);
         command.Add(Threads);
         command.Add(InstructionSet);
+        command.Add(MachineCode);
         command.Add(BatchSize);
         command.Add(ComputeType);
         command.Add(_tokenizer);
@@ -60,7 +66,7 @@ internal sealed class ModelFlags
     public TranslationSettings Read(ParseResult parsed, Shell shell) =>
         new(ModelLocator.Find(shell, parsed.GetValue(Model)), BackendChoice.Word(shell, parsed.GetValue(Backend)))
         {
-            BackendOptions = ReadBackend(parsed),
+            BackendOptions = ReadBackend(parsed, shell),
             BatchSize = parsed.GetValue(BatchSize),
             ComputeType = parsed.GetValue(ComputeType) ?? "default",
             Tokenizer = parsed.GetValue(_tokenizer),
@@ -68,10 +74,11 @@ internal sealed class ModelFlags
         };
 
     /// <summary>Settings of the backend alone.</summary>
-    public BackendOptions ReadBackend(ParseResult parsed) => new()
+    public BackendOptions ReadBackend(ParseResult parsed, Shell shell) => new()
     {
         Threads = parsed.GetValue(Threads),
         InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
+        MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
     };
 }
 

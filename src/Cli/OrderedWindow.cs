@@ -11,7 +11,7 @@ internal static class OrderedWindow
     /// <param name="items">Read on a thread of its own, since a read may wait for a person to type.</param>
     /// <param name="start">Starts the work on an item; called in order, on that thread.</param>
     /// <param name="write">Writes the answer of an item, whose task is complete; called in order, one by one.</param>
-    /// <param name="flush">Called before every wait, and at the end.</param>
+    /// <param name="flush">Called before every wait, and at the end, whether that is good or bad.</param>
     /// <param name="weigh">Places of the window that an item takes, at least 1; more than there are is all.</param>
     /// <param name="capacity">Places of the window: what is started and not yet written has no more.</param>
     /// <param name="cancellation">Ends the work. What is complete and next in order is still written.</param>
@@ -72,9 +72,17 @@ internal static class OrderedWindow
                 places.Release(next.Weight);
             }
         }
-        catch (OperationCanceledException)
+        catch
         {
-            flush();
+            // Whatever ends the work, what is done is not lost; but why it ended is told, and not that nobody reads.
+            try
+            {
+                flush();
+            }
+            catch (Exception e) when (e is IOException or OutputClosedException)
+            {
+            }
+
             throw;
         }
         finally

@@ -57,7 +57,8 @@ internal sealed class ScoreCommand
         if (output is not null && both.Contains(_shell.FullPath(output)))
             throw new UsageException($"{output} is both input and output.");
         TranslationSettings settings = _model.Read(parsed, _shell);
-        using ITranslation translation = _shell.Load(settings);
+        await using TranslationInUse use = await TranslationInUse.LoadAsync(_shell, settings, cancellation);
+        ITranslation translation = use.Translation;
         cancellation.ThrowIfCancellationRequested();
         using AnswerStream answers = AnswerStream.Open(_shell, output);
         bool json = parsed.GetValue(_json);

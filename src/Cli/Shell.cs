@@ -1,10 +1,11 @@
 // What a command touches outside itself: streams, directories, variables, models. Tests bring their own.
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Engine.Cli;
 
 /// <summary>The surroundings of a command.</summary>
-internal sealed class Shell
+internal sealed partial class Shell
 {
     /// <summary>Standard input.</summary>
     public required Stream Input { get; init; }
@@ -36,9 +37,9 @@ internal sealed class Shell
     /// <summary>The streams and directories that the system gave this process.</summary>
     public static Shell OfThisProcess() => new()
     {
-        Input = Console.OpenStandardInput(),
+        Input = IsClosed(0) ? new ClosedStream() : Console.OpenStandardInput(),
         Output = StandardOutput(),
-        Error = Console.Error,
+        Error = IsClosed(2) ? TextWriter.Null : Console.Error,
         OutputIsTerminal = !Console.IsOutputRedirected,
         ErrorIsTerminal = !Console.IsErrorRedirected,
         CurrentDirectory = Directory.GetCurrentDirectory(),
@@ -69,6 +70,7 @@ internal sealed class Shell
     // share that write to it.
     private static Stream StandardOutput()
     {
+        if (IsClosed(1)) return new ClosedStream();
         if (OperatingSystem.IsWindows()) return Console.OpenStandardOutput();
         try
         {
@@ -82,5 +84,50 @@ internal sealed class Shell
         }
 
         return Console.OpenStandardOutput();
+    }
+
+    // Where a process begins with a standard stream closed, the runtime's own files take its number, and to read there would
+    // wait for ever. They are told apart by the mark "close on exec", which a file that was handed over cannot have.
+    private static bool IsClosed(int descriptor)
+    {
+        const int GetFlags = 1, CloseOnExec = 1;   // F_GETFD and FD_CLOEXEC, of every Unix
+        if (OperatingSystem.IsWindows()) return false;
+        int flags = FileControl(descriptor, GetFlags);
+        return flags < 0 || (flags & CloseOnExec) != 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FileControl(int descriptor, int command);
+
+    private sealed class ClosedStream : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw Closed();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw Closed();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        private static IOException Closed() => new("the stream is closed.");
     }
 }

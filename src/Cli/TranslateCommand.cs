@@ -66,7 +66,8 @@ internal sealed class TranslateCommand
         if (output is not null && inputs.Contains(_shell.FullPath(output)))
             throw new UsageException($"{output} is both input and output.");
         TranslationSettings settings = _model.Read(parsed, _shell);
-        using ITranslation translation = _shell.Load(settings);
+        await using TranslationInUse use = await TranslationInUse.LoadAsync(_shell, settings, cancellation);
+        ITranslation translation = use.Translation;
         cancellation.ThrowIfCancellationRequested();
         using AnswerStream answers = AnswerStream.Open(_shell, output);
         DecodingOptions options = _decoding.Read(parsed, translation.Tokenizer);

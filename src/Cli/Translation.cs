@@ -30,6 +30,37 @@ internal interface ITranslation : IDisposable
     Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation);
 }
 
+/// <summary>A translation while a command has it. No stop waits for a step that runs, or for a load.</summary>
+internal sealed class TranslationInUse : IAsyncDisposable
+{
+    // Steps are short, but for sentences of many thousand tokens: those are left to the end of the process.
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+
+    private TranslationInUse(ITranslation translation) => Translation = translation;
+
+    public ITranslation Translation { get; }
+
+    /// <exception cref="OperationCanceledException">The command is to stop.</exception>
+    public static async Task<TranslationInUse> LoadAsync(
+        Shell shell, TranslationSettings settings, CancellationToken cancellation)
+    {
+        Task<ITranslation> load = Task.Run(() => shell.Load(settings), CancellationToken.None);
+        return new TranslationInUse(await load.WaitAsync(cancellation));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await Task.Run(Translation.Dispose).WaitAsync(Grace);
+        }
+        catch (TimeoutException)
+        {
+            // Its threads are of the background, so that they keep no process alive.
+        }
+    }
+}
+
 /// <summary>The real one.</summary>
 internal sealed class Translation : ITranslation
 {

@@ -79,6 +79,40 @@ public sealed class ChoiceTests
     }
 
     [Fact]
+    public async Task Machine_code_is_that_of_the_flag_then_the_variable_then_on()
+    {
+        using var shell = new TestShell();
+        await shell.TranslateAsync("x\n");
+        Assert.True(shell.Settings!.BackendOptions.MachineCode);
+        shell.Variables["ENGINE_MACHINE_CODE"] = "Off";
+        await shell.TranslateAsync("x\n");
+        Assert.False(shell.Settings.BackendOptions.MachineCode);
+        await shell.TranslateAsync("x\n", "--machine-code", "on");
+        Assert.True(shell.Settings.BackendOptions.MachineCode);
+        shell.Variables["ENGINE_MACHINE_CODE"] = "0";
+        Assert.Equal(1, await shell.TranslateAsync("x\n"));
+        Assert.Equal("engine: ENGINE_MACHINE_CODE is '0', expected 'on' or 'off'.", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public async Task Help_names_the_flag_and_the_variable_of_machine_code()
+    {
+        using var shell = new TestShell();
+        Assert.Equal(0, await shell.RunAsync("translate", "--help"));
+        Assert.Contains("--machine-code <on|off>", shell.Output, StringComparison.Ordinal);
+        Assert.Contains("ENGINE_MACHINE_CODE", shell.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Auto_says_that_machine_code_is_switched_off()
+    {
+        var log = new List<string>();
+        var options = new Engine.Backends.BackendOptions { Threads = 1, MachineCode = false };
+        using (BackendChoice.Open("auto", options, log.Add))
+            Assert.EndsWith("; machine code is switched off", Assert.Single(log), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Auto_says_why_in_one_line()
     {
         var log = new List<string>();

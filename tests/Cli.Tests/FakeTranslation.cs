@@ -21,6 +21,9 @@ internal sealed class FakeTranslation : ITranslation
     /// <summary>Gives the scores of the hypotheses.</summary>
     public float Score { get; init; } = -0.5f;
 
+    /// <summary>Is waited for at the end, as for a step that runs.</summary>
+    public Action DisposeSlowly { get; init; } = () => { };
+
     public List<TranslationRequest> Requests { get; } = [];
 
     public List<ScoreRequest> Scores { get; } = [];
@@ -68,5 +71,9 @@ internal sealed class FakeTranslation : ITranslation
         return Task.FromResult(new ScoreResult(tokens, [.. tokens.Select((_, i) => -0.1f * (i + 1))]));
     }
 
-    public void Dispose() => IsDisposed = true;
+    public void Dispose()
+    {
+        IsDisposed = true;
+        DisposeSlowly();
+    }
 }

@@ -10,6 +10,8 @@ public sealed class InstructionSetTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
+    private static readonly string[] Letters = ["م", "ح", "د", "أ", "ع"];
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     // Without intrinsics a fused multiply-add is a call of the C library, correctly rounded all the same.
@@ -31,12 +33,25 @@ public sealed class InstructionSetTests
             Assert.Equal(expected, await TranslateAsync(model, input, off));
     }
 
-    private static async Task<string> TranslateAsync(string model, string input, string? off)
+    [Theory]
+    [InlineData("aren-v6-float32")]
+    [InlineData("aren-v6-int8")]
+    [InlineData("aren-v6-bfloat16")]
+    public async Task Switching_machine_code_off_does_not_show_in_the_answers(string model)
+    {
+        string input = string.Concat(Enumerable.Range(1, 40).Select(
+            i => string.Join(' ', Enumerable.Range(0, i % 11).Select(j => Letters[i * j % Letters.Length])) + "\n"));
+        string expected = await TranslateAsync(model, input, null, "--machine-code", "on");
+        Assert.Equal(40, expected.Count(static c => c == '\n'));
+        Assert.Equal(expected, await TranslateAsync(model, input, null, "--machine-code", "off"));
+    }
+
+    private static async Task<string> TranslateAsync(string model, string input, string? off, params string[] more)
     {
         string[] arguments =
         [
             typeof(EngineCommand).Assembly.Location, "translate", "--quiet", "--json", "--beam", "3", "--num-hypotheses", "2",
-            "--return-attention", "--model", Path.Combine(TestData.Directory, "ct2", model),
+            "--return-attention", "--model", Path.Combine(TestData.Directory, "ct2", model), .. more,
         ];
         var start = new ProcessStartInfo("dotnet", arguments)
         {

@@ -77,11 +77,13 @@ public sealed class OptionTests
         string model = shell.WriteModel("other");
         await shell.TranslateAsync(
             "x\n", "--model", "other", "--backend", "CPU", "--threads", "3", "--isa", "portable", "--batch-size", "5",
+            "--machine-code", "OFF",
             "--compute-type", "int8", "--tokenizer", "character");
         Assert.Equal(model, shell.Settings!.Model);
         Assert.Equal("cpu", shell.Settings.Backend);
         Assert.Equal(3, shell.Settings.BackendOptions.Threads);
         Assert.Equal("portable", shell.Settings.BackendOptions.InstructionSet);
+        Assert.False(shell.Settings.BackendOptions.MachineCode);
         Assert.Equal(5, shell.Settings.BatchSize);
         Assert.Equal("int8", shell.Settings.ComputeType);
         Assert.Equal("character", shell.Settings.Tokenizer);
@@ -117,6 +119,7 @@ public sealed class OptionTests
     [InlineData("--threads is '1025', expected an integer from 0 to 1,024", "translate", "--threads", "1025")]
     [InlineData("--backend is 'gpu', expected 'auto' or 'cpu' or 'cuda'", "translate", "--backend", "gpu")]
     [InlineData("--isa is 'sse'", "translate", "--isa", "sse")]
+    [InlineData("--machine-code is 'no', expected 'on' or 'off'", "translate", "--machine-code", "no")]
     [InlineData("--tokenizer is 'bpe', expected 'space' or 'character'", "translate", "--tokenizer", "bpe")]
     [InlineData("--compute-type is 'int4'", "translate", "--compute-type", "int4")]
     [InlineData("--weights is 'int16'", "convert", "a", "b", "--weights", "int16")]

@@ -145,6 +145,45 @@ public sealed class ProcessTests
         Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
     }
 
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_stops_the_work_in_the_middle_of_a_very_long_step(string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        TimeSpan soon = TimeSpan.FromSeconds(10);   // a second, and time for a machine that has other work
+        using Process process = Start([.. Translate, "--max-input-length", "0"]);
+        await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        Assert.Equal("mahmad", await ReadLineAsync(process));
+        await process.StandardInput.WriteLineAsync(new string('م', 100_000).AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+        await Task.Delay(TimeSpan.FromSeconds(2), Cancellation);   // the step runs, and takes far longer than that
+        using (var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(soon, Cancellation);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+    }
+
+    [Fact]
+    public async Task A_closed_standard_input_is_told_in_one_line()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");
+        Result result = await RunShellAsync("{0} <&-");
+        Assert.Equal(1, result.Code);
+        Assert.Equal("engine: standard input: the stream is closed.", Assert.Single(result.ErrorLines));
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public async Task A_closed_standard_output_is_told_in_one_line()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a POSIX shell.");
+        Result result = await RunShellAsync("echo محمد | {0} >&-");
+        Assert.Equal(1, result.Code);
+        Assert.Equal("engine: standard output: the stream is closed.", Assert.Single(result.ErrorLines));
+    }
+
     [Fact]
     public async Task A_file_of_cases_gets_the_answers_that_are_known()
     {
@@ -274,6 +313,7 @@ public sealed class ProcessTests
         };
         start.Environment.Remove(BackendChoice.VariableName);
         start.Environment.Remove(ModelLocator.VariableName);
+        start.Environment.Remove(BackendChoice.MachineCodeVariable);
         return Process.Start(start)!;
     }
 

@@ -236,6 +236,57 @@ public sealed class TranslateLineTests
         Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
     }
 
+    [Fact]
+    public async Task A_stop_does_not_wait_for_a_step_that_runs()
+    {
+        using var stop = new CancellationTokenSource();
+        using var stepEnds = new ManualResetEventSlim();
+        var second = new TaskCompletionSource();
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                Wait = (source, _) =>
+                {
+                    if (source == "a") return Task.CompletedTask;
+                    second.SetResult();
+                    return Task.Delay(Timeout.Infinite, Cancellation);   // it does not look at the stop
+                },
+                DisposeSlowly = stepEnds.Wait,
+            },
+        };
+        Task<int> command = Task.Run(() =>
+        {
+            shell.Input = new MemoryStream("a\nb\n"u8.ToArray());
+            return shell.RunAsync(stop.Token, "translate");
+        });
+        await second.Task.WaitAsync(Patience, Cancellation);
+        await stop.CancelAsync();
+        Assert.Equal(1, await command.WaitAsync(Patience, Cancellation));
+        stepEnds.Set();
+        Assert.Equal("A\n", shell.Output);
+        Assert.Equal("engine: stopped.", Assert.Single(shell.ErrorLines));
+    }
+
+    [Fact]
+    public async Task A_failure_in_the_middle_prints_what_was_done_before_it()
+    {
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                Check = request =>
+                {
+                    if (request.Source[0] == "c") throw new InvalidOperationException("the device is gone");
+                },
+            },
+        };
+        Assert.Equal(1, await shell.TranslateAsync("a\nb\nc\nd\n"));
+        Assert.Equal("A\nB\n", shell.Output);
+        Assert.Equal(
+            "engine: unexpected InvalidOperationException: the device is gone", Assert.Single(shell.ErrorLines));
+    }
+
     [Theory]
     [InlineData("engine: missing.txt was not found.", "missing.txt")]
     [InlineData("engine: models is a directory, expected a file.", "models")]

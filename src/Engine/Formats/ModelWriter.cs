@@ -24,11 +24,14 @@ public static class ModelWriter
     /// <param name="directory">Where it goes: a new directory, or an empty one.</param>
     /// <param name="weights">A float type, int8 or int16; null: as they are.</param>
     /// <param name="layout">The order of the numbers of each matrix.</param>
+    /// <param name="cancellation">Ends the work; nothing is left of it.</param>
     /// <exception cref="ArgumentException">The directory is not empty, or weights cannot have that type.</exception>
     /// <exception cref="ModelFormatException">The model is broken, or a weight is too large for the type.</exception>
     /// <exception cref="IOException">The directory cannot be written; nothing is left of it.</exception>
-    public static void Write(ModelData model, string directory, DType? weights = null,
-        WeightLayout layout = WeightLayout.Rows)
+    /// <exception cref="OperationCanceledException">The work was ended by <paramref name="cancellation"/>.</exception>
+    public static void Write(
+        ModelData model, string directory, DType? weights = null, WeightLayout layout = WeightLayout.Rows,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -41,18 +44,20 @@ public static class ModelWriter
                 nameof(directory));
         ModelValidation.Check(model, model.Path);
 
+        cancellation.ThrowIfCancellationRequested();
         string temporary = $"{place}.{Path.GetRandomFileName()}.tmp";
         Directory.CreateDirectory(temporary);
         try
         {
             string file = Path.Combine(temporary, OwnFormat.FileName);
             Dictionary<string, string> aliases = layout == WeightLayout.Rows
-                ? WriteTensors(model, file, weights)
-                : PackedWriter.Write(model, file, weights);
+                ? WriteTensors(model, file, weights, cancellation)
+                : PackedWriter.Write(model, file, weights, cancellation);
             WriteConfig(
                 model, layout, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
             if (model.VocabularyMap is { } map) VocabularyMapFile.Write(map, model.TargetVocabulary, temporary);
+            cancellation.ThrowIfCancellationRequested();
             if (Directory.Exists(place)) Directory.Delete(place);
             Directory.Move(temporary, place);
         }
@@ -71,7 +76,8 @@ public static class ModelWriter
         return isQuantisedHere ? ActivationRounding.Nearest : model.Rounding;
     }
 
-    private static Dictionary<string, string> WriteTensors(ModelData model, string file, DType? weights)
+    private static Dictionary<string, string> WriteTensors(
+        ModelData model, string file, DType? weights, CancellationToken cancellation)
     {
         var aliases = new Dictionary<string, string>();
         var first = new Dictionary<(HostTensor, TensorRole), string>();
@@ -85,6 +91,7 @@ public static class ModelWriter
                 aliases.Add(spec.Name, first[(tensor, spec.Role)]);
                 continue;
             }
+            cancellation.ThrowIfCancellationRequested();   // a conversion reads the tensor
             HostTensor converted = weights is { } type && spec.Role == TensorRole.Weight
                 ? WeightConversion.Convert(tensor, type)
                 : tensor;
@@ -103,16 +110,17 @@ public static class ModelWriter
         var buffer = new byte[BufferBytes];
         foreach (var (name, tensor) in tensors)
         {
-            WriteElements(writer, name, tensor, ref buffer);
+            WriteElements(writer, name, tensor, ref buffer, cancellation);
             if (tensor.Scales is null) continue;
             HostTensor scales = HostTensor.FromValues(name, new Shape(1, tensor.Scales.Length), tensor.Scales);
-            WriteElements(writer, $"{name}_scale", scales, ref buffer);
+            WriteElements(writer, $"{name}_scale", scales, ref buffer, cancellation);
         }
         writer.Complete();
         return aliases;
     }
 
-    internal static void WriteElements(SafeTensorsWriter writer, string name, HostTensor tensor, ref byte[] buffer)
+    internal static void WriteElements(
+        SafeTensorsWriter writer, string name, HostTensor tensor, ref byte[] buffer, CancellationToken cancellation)
     {
         var (rows, columns) = tensor.Shape;
         long rowBytes = (long)columns * tensor.Type.Bytes();
@@ -120,6 +128,7 @@ public static class ModelWriter
         int block = Math.Max(1, (int)(buffer.Length / Math.Max(1, rowBytes)));
         for (int row = 0; row < rows; row += block)
         {
+            cancellation.ThrowIfCancellationRequested();
             Span<byte> bytes = buffer.AsSpan(0, (int)(Math.Min(block, rows - row) * rowBytes));
             tensor.ReadBytes(row, bytes);
             writer.Write(name, row * rowBytes, bytes);

@@ -19,7 +19,9 @@ internal sealed class PackedWriter
 
     /// <summary>Writes all tensors of a model.</summary>
     /// <returns>Other names of what is shared.</returns>
-    public static Dictionary<string, string> Write(ModelData model, string file, DType? weights)
+    /// <exception cref="OperationCanceledException">The work was ended.</exception>
+    public static Dictionary<string, string> Write(
+        ModelData model, string file, DType? weights, CancellationToken cancellation)
     {
         var packed = new PackedWriter();
         foreach (PackedMatrix matrix in PackedMatrix.Of(model.Config))
@@ -31,12 +33,12 @@ internal sealed class PackedWriter
         var buffer = new byte[BufferBytes];
         foreach (var (name, parts, isPanels) in packed._tensors)
         {
-            if (isPanels) WritePanels(writer, name, parts);
-            else ModelWriter.WriteElements(writer, name, parts[0], ref buffer);
+            if (isPanels) WritePanels(writer, name, parts, cancellation);
+            else ModelWriter.WriteElements(writer, name, parts[0], ref buffer, cancellation);
             if (!isPanels || parts[0].Scales is null) continue;
             float[] all = [.. parts.SelectMany(part => part.Scales!)];
             HostTensor scales = HostTensor.FromValues(name, new Shape(1, all.Length), all);
-            ModelWriter.WriteElements(writer, $"{name}_scale", scales, ref buffer);
+            ModelWriter.WriteElements(writer, $"{name}_scale", scales, ref buffer, cancellation);
         }
 
         writer.Complete();
@@ -85,7 +87,8 @@ internal sealed class PackedWriter
         return id;
     }
 
-    private static void WritePanels(SafeTensorsWriter writer, string name, HostTensor[] parts)
+    private static void WritePanels(
+        SafeTensorsWriter writer, string name, HostTensor[] parts, CancellationToken cancellation)
     {
         DType type = parts[0].Type;
         int columns = parts[0].Shape.Columns, size = type.Bytes(), group = PanelLayout.Group(type);
@@ -95,6 +98,8 @@ internal sealed class PackedWriter
         long written = 0;
         while (part < parts.Length)
         {
+            cancellation.ThrowIfCancellationRequested();
+
             // The next sixteen rows, wherever they are.
             var lanes = new List<(HostTensor Part, int Row)>(PanelLayout.PanelRows);
             while (lanes.Count < PanelLayout.PanelRows && part < parts.Length)

@@ -68,7 +68,7 @@ public class BrokenFileTests
         using var directory = new TemporaryDirectory();
         using (ModelData model = OwnFormatTests.Model(
             OwnFormatTests.SmallConfig(), OwnFormatTests.EndAlone, biases: true, tied: true))
-            ModelWriter.Write(model, directory["model"], weights);
+            ModelWriter.Write(model, directory["model"], weights, cancellation: TestContext.Current.CancellationToken);
         string place = directory["model"];
 
         var cases = new List<Broken>();
@@ -88,7 +88,7 @@ public class BrokenFileTests
         using var directory = new TemporaryDirectory();
         using (ModelData model = OwnFormatTests.Model(
             OwnFormatTests.SmallConfig(), OwnFormatTests.EndAlone, biases: true, tied: true))
-            ModelWriter.Write(model, directory["model"], weights, WeightLayout.Packed);
+            ModelWriter.Write(model, directory["model"], weights, WeightLayout.Packed, cancellation: TestContext.Current.CancellationToken);
         string place = directory["model"];
 
         var cases = new List<Broken>();

@@ -65,7 +65,7 @@ public class OwnFormatTests
     {
         using var directory = new TemporaryDirectory();
         using ModelData model = ModelReader.Open(TestData.Find(fixture));
-        ModelWriter.Write(model, directory["model"]);
+        ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
         using ModelData again = ModelReader.Open(directory["model"]);
         AssertSame(model, again);
         Assert.Equal(model.Tensors.ToDictionary(pair => pair.Key, pair => TinyModel.ReadBytes(pair.Value)),
@@ -83,7 +83,7 @@ public class OwnFormatTests
         using var directory = new TemporaryDirectory();
         using ModelData model = ModelReader.Open(TestData.Find($"ct2/{from}"));
         using ModelData expected = ModelReader.Open(TestData.Find($"ct2/{to}"));
-        ModelWriter.Write(model, directory["model"], type);
+        ModelWriter.Write(model, directory["model"], type, cancellation: TestContext.Current.CancellationToken);
         using ModelData again = ModelReader.Open(directory["model"]);
         Assert.Equal(type == DType.Int8 ? ActivationRounding.Nearest : model.Rounding, again.Rounding);
         foreach (TensorSpec spec in TensorSpec.Of(expected.Config).Where(spec => spec.Role == TensorRole.Weight))
@@ -99,7 +99,7 @@ public class OwnFormatTests
     {
         using var directory = new TemporaryDirectory();
         using ModelData model = ModelReader.Open(TestData.Find("ct2/aren-transliteration-i16"));
-        ModelWriter.Write(model, directory["model"], DType.Float32);
+        ModelWriter.Write(model, directory["model"], DType.Float32, cancellation: TestContext.Current.CancellationToken);
         using ModelData again = ModelReader.Open(directory["model"]);
         Assert.All(again.Tensors.Values, tensor => Assert.Equal(DType.Float32, tensor.Type));
         Assert.Equal(TinyModel.ReadAll(model), TinyModel.ReadAll(again));
@@ -165,7 +165,7 @@ public class OwnFormatTests
             };
             using ModelData model = Model(config, tokens, biases, tied);
             using var directory = new TemporaryDirectory();
-            ModelWriter.Write(model, directory["model"]);
+            ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
             using ModelData again = ModelReader.Open(directory["model"]);
             AssertSame(model, again);
             Assert.Equal(TinyModel.ReadAll(model), TinyModel.ReadAll(again));
@@ -245,7 +245,7 @@ public class OwnFormatTests
         using var directory = new TemporaryDirectory();
         bool biases = change.Contains("rms_norm", StringComparison.Ordinal);
         using (ModelData model = Model(SmallConfig(), EndAlone, biases, tied: false))
-            ModelWriter.Write(model, directory["model"]);
+            ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
         string file = Path.Combine(directory["model"], "config.json");
         JsonNode config = JsonNode.Parse(File.ReadAllText(file))!;
         File.WriteAllText(file, Merge(config, JsonNode.Parse(change)!).ToJsonString()
@@ -281,7 +281,7 @@ public class OwnFormatTests
     {
         using var directory = new TemporaryDirectory();
         using ModelData model = Model(SmallConfig(), EndAlone, biases: false, tied: false);
-        ModelWriter.Write(model, directory["model"]);
+        ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
         string config = Path.Combine(directory["model"], "config.json");
         File.WriteAllText(config, "\uFEFF" + File.ReadAllText(config));
         File.Delete(Path.Combine(directory["model"], "source_vocabulary.json"));
@@ -297,7 +297,7 @@ public class OwnFormatTests
         using var directory = new TemporaryDirectory();
         TransformerConfig config = SmallConfig() with { SourceVocabulary = 5 };
         using ModelData model = Model(config, EndAlone, biases: true, tied: true);
-        ModelWriter.Write(model, directory["model"]);
+        ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
         Assert.True(File.Exists(Path.Combine(directory["model"], "shared_vocabulary.json")));
         using ModelData again = ModelReader.Open(directory["model"]);
         Assert.Same(again.SourceVocabulary, again.TargetVocabulary);
@@ -310,15 +310,15 @@ public class OwnFormatTests
         using var directory = new TemporaryDirectory();
         using ModelData model = Model(SmallConfig(), EndAlone, biases: true, tied: false);
         directory.Make("empty");
-        ModelWriter.Write(model, directory["empty"]);
-        ModelWriter.Write(model, directory["new/and/deep"]);
+        ModelWriter.Write(model, directory["empty"], cancellation: TestContext.Current.CancellationToken);
+        ModelWriter.Write(model, directory["new/and/deep"], cancellation: TestContext.Current.CancellationToken);
         TinyModel.Load(directory["new/and/deep"]);
         byte[] before = File.ReadAllBytes(Path.Combine(directory["empty"], "model.safetensors"));
-        Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["empty"], DType.Int8));
+        Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["empty"], DType.Int8, cancellation: TestContext.Current.CancellationToken));
         Assert.Equal(before, File.ReadAllBytes(Path.Combine(directory["empty"], "model.safetensors")));
-        Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["other"], DType.Int32));
+        Assert.Throws<ArgumentException>(() => ModelWriter.Write(model, directory["other"], DType.Int32, cancellation: TestContext.Current.CancellationToken));
         Assert.Throws<ArgumentException>(() =>
-            ModelWriter.Write(model, Path.Combine(directory["empty"], "config.json")));
+            ModelWriter.Write(model, Path.Combine(directory["empty"], "config.json"), cancellation: TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -331,7 +331,7 @@ public class OwnFormatTests
         values[7] = 65_520;   // the first number that rounds beyond float16
         tensors["output.weight"] = HostTensor.FromValues("output.weight", new Shape(5, 6), values);
         ModelFormatException error = Assert.Throws<ModelFormatException>(() =>
-            ModelWriter.Write(model, directory["model"], DType.Float16));
+            ModelWriter.Write(model, directory["model"], DType.Float16, cancellation: TestContext.Current.CancellationToken));
         Assert.Equal("output.weight[1, 1]", error.Field);
         Assert.Empty(Directory.GetFileSystemEntries(directory.Path));
     }
@@ -345,7 +345,7 @@ public class OwnFormatTests
         tensors.Remove("decoder.layers.0.cross_attention.key.bias");
         tensors["output.weight"] = WeightConversion.Convert(tensors["output.weight"], DType.Int8);
         tensors["output.bias"] = WeightConversion.Convert(tensors["output.bias"], DType.Float16);
-        ModelWriter.Write(model, directory["model"]);
+        ModelWriter.Write(model, directory["model"], cancellation: TestContext.Current.CancellationToken);
         using ModelData again = ModelReader.Open(directory["model"]);
         AssertSame(model, again);
         Assert.Equal(TinyModel.ReadAll(model), TinyModel.ReadAll(again));

@@ -86,17 +86,17 @@ public class PackedFormatTests
         using var directory = new TemporaryDirectory();
         using (ModelData model = RandomModel.Create(Config("odd"), tied: true))
         {
-            ModelWriter.Write(model, directory["rows"], DType.Int8);
-            ModelWriter.Write(model, directory["first"], DType.Int8, between);
+            ModelWriter.Write(model, directory["rows"], DType.Int8, cancellation: TestContext.Current.CancellationToken);
+            ModelWriter.Write(model, directory["first"], DType.Int8, between, cancellation: TestContext.Current.CancellationToken);
         }
 
         using (ModelData model = ModelReader.Open(directory["first"]))
         {
             Assert.Same(model.Tensors["output.weight"], model.Tensors["decoder.embedding.weight"]);
-            ModelWriter.Write(model, directory["packed"], layout: WeightLayout.Packed);
+            ModelWriter.Write(model, directory["packed"], layout: WeightLayout.Packed, cancellation: TestContext.Current.CancellationToken);
         }
 
-        using (ModelData model = ModelReader.Open(directory["packed"])) ModelWriter.Write(model, directory["again"]);
+        using (ModelData model = ModelReader.Open(directory["packed"])) ModelWriter.Write(model, directory["again"], cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(
             File.ReadAllBytes(Path.Combine(directory["rows"], "model.safetensors")),
             File.ReadAllBytes(Path.Combine(directory["again"], "model.safetensors")));
@@ -111,7 +111,7 @@ public class PackedFormatTests
             var tensors = (Dictionary<string, HostTensor>)model.Tensors;
             foreach (string name in tensors.Keys.Where(name => name.StartsWith("encoder.layers.1.", StringComparison.Ordinal)).ToArray())
                 tensors[name] = tensors[name.Replace("layers.1.", "layers.0.", StringComparison.Ordinal)];
-            ModelWriter.Write(model, directory["packed"], layout: WeightLayout.Packed);
+            ModelWriter.Write(model, directory["packed"], layout: WeightLayout.Packed, cancellation: TestContext.Current.CancellationToken);
         }
 
         using ModelData again = ModelReader.Open(directory["packed"]);
@@ -235,17 +235,17 @@ public class PackedFormatTests
     private static void Write(TemporaryDirectory directory, string shape, DType type)
     {
         using (ModelData model = RandomModel.Create(Config(shape)))
-            ModelWriter.Write(model, directory["float"], layout: WeightLayout.Packed);
+            ModelWriter.Write(model, directory["float"], layout: WeightLayout.Packed, cancellation: TestContext.Current.CancellationToken);
         using (ModelData model = ModelReader.Open(directory["float"]))
         {
-            ModelWriter.Write(model, directory["packed"], type, WeightLayout.Packed);
-            if (type != DType.Int16) ModelWriter.Write(model, directory["rows"], type);
+            ModelWriter.Write(model, directory["packed"], type, WeightLayout.Packed, cancellation: TestContext.Current.CancellationToken);
+            if (type != DType.Int16) ModelWriter.Write(model, directory["rows"], type, cancellation: TestContext.Current.CancellationToken);
         }
 
         // int16 parts of a product get one scale when they are converted together, so rows are made of what was packed.
         if (type != DType.Int16) return;
         using ModelData packed = ModelReader.Open(directory["packed"]);
-        ModelWriter.Write(packed, directory["rows"]);
+        ModelWriter.Write(packed, directory["rows"], cancellation: TestContext.Current.CancellationToken);
     }
 
     private static IReadOnlyList<TranslationResult> Translate(IBackend backend, string model, string shape)

@@ -80,11 +80,11 @@ public class VocabularyMapTests
         using (ModelData model = RandomModel.Create(RandomModel.Config(8, 2, 16, 1, 20)))
         {
             Assert.Null(model.VocabularyMap);
-            ModelWriter.Write(model, directory["first"], layout: layout);
+            ModelWriter.Write(model, directory["first"], layout: layout, cancellation: TestContext.Current.CancellationToken);
         }
 
         File.WriteAllText(Path.Combine(directory["first"], "vmap.txt"), "t3 t4\tt5 t6\n\tt7\n");
-        using (ModelData model = ModelReader.Open(directory["first"])) ModelWriter.Write(model, directory["second"]);
+        using (ModelData model = ModelReader.Open(directory["first"])) ModelWriter.Write(model, directory["second"], cancellation: TestContext.Current.CancellationToken);
         using ModelData again = ModelReader.Open(directory["second"]);
         Assert.Equal([0, 1, 2, 5, 6, 7], again.VocabularyMap!.Candidates(["t3", "t4"], []));
     }

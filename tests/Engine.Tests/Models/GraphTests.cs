@@ -50,7 +50,7 @@ public sealed class GraphTests : IDisposable
     public async Task Any_configuration_gives_the_same_bits_from_a_file_in_a_batch_and_step_by_step(int seed)
     {
         using ModelData made = Draw(seed);
-        ModelWriter.Write(made, _directory.FullName);
+        ModelWriter.Write(made, _directory.FullName, cancellation: TestContext.Current.CancellationToken);
         using var backend = new CpuBackend(new BackendOptions { Threads = 1 + (seed % 3) });
         using Translator translator = Translator.Load(_directory.FullName, new TranslatorOptions(backend));
         Assert.Equal(made.Config, translator.Config);
