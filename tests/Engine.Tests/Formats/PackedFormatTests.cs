@@ -128,8 +128,12 @@ public class PackedFormatTests
         using var backend = new CpuBackend();
         long before = NativeBuffer.LiveBytes;
         using (Translator rows = Translator.Load(directory["rows"], new TranslatorOptions(backend)))
+        {
             Assert.InRange(NativeBuffer.LiveBytes - before, rows.WeightBytes, long.MaxValue);
-        Assert.Equal(before, NativeBuffer.LiveBytes);
+            rows.Translate(new TranslationRequest(["t3", "t4"]));
+        }
+
+        before = NativeBuffer.LiveBytes;   // with the backend's arena, which stays
         using (Translator packed = Translator.Load(directory["packed"], new TranslatorOptions(backend)))
         {
             long matrices = new FileInfo(Path.Combine(directory["packed"], "model.safetensors")).Length / 2;
