@@ -8,6 +8,9 @@ namespace Engine.Cli;
 /// <summary>The command that converts models.</summary>
 internal sealed class ConvertCommand
 {
+    /// <summary>The word for it.</summary>
+    public const string Name = "convert";
+
     private static readonly DType[] Types = [DType.Float32, DType.Float16, DType.BFloat16, DType.Int8];
 
     private static readonly (string Word, WeightLayout Value)[] Layouts =
@@ -33,7 +36,7 @@ internal sealed class ConvertCommand
 
     private Command Create()
     {
-        var command = new Command("convert", "Writes a model in the engine's own format.")
+        var command = new Command(Name, "Writes a model in the engine's own format.")
         {
             _input, _output, _weights, _layout, _tokenizer,
         };

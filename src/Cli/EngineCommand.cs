@@ -32,20 +32,14 @@ internal static class EngineCommand
             return WrongUsage(shell, errors, command);
         }
 
-        var output = new StreamWriter(shell.Output, new UTF8Encoding(false), leaveOpen: true);
         try
         {
-            int code = await parsed.InvokeAsync(
-                new InvocationConfiguration
-                {
-                    Output = output,
-                    Error = shell.Error,
-                    EnableDefaultExceptionHandler = false,
-                    ProcessTerminationTimeout = null,
-                },
-                cancellation);
-            output.Flush();
-            return code;
+            Task<int> work = Task.Run(() => InvokeAsync(parsed, shell, cancellation), CancellationToken.None);
+
+            // A conversion takes its files away, which is waited for.
+            return parsed.CommandResult.Command.Name == ConvertCommand.Name
+                ? await work
+                : await OrLeave(work, shell.Patience, cancellation);
         }
         catch (OutputClosedException)
         {
@@ -69,6 +63,38 @@ internal static class EngineCommand
             shell.Say(Failure.Describe(e));
             return ExitCode.Failed;
         }
+    }
+
+    private static async Task<int> InvokeAsync(ParseResult parsed, Shell shell, CancellationToken cancellation)
+    {
+        var output = new StreamWriter(shell.Output, new UTF8Encoding(false), leaveOpen: true);
+        int code = await parsed.InvokeAsync(
+            new InvocationConfiguration
+            {
+                Output = output,
+                Error = shell.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            },
+            cancellation);
+        output.Flush();
+        return code;
+    }
+
+    // What is done is flushed when the work is to stop, but a pipe that nobody reads may take it never. Work that does not end
+    // is left to the end of the process.
+    private static async Task<int> OrLeave(Task<int> work, TimeSpan patience, CancellationToken cancellation)
+    {
+        if (!cancellation.CanBeCanceled) return await work;
+
+        // The handle, since it is set before any callback runs, and one of them may run the work until it blocks.
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        RegisteredWaitHandle wait = ThreadPool.RegisterWaitForSingleObject(
+            cancellation.WaitHandle, (_, _) => asked.TrySetResult(), null, Timeout.Infinite, executeOnlyOnce: true);
+        await Task.WhenAny(work, asked.Task);
+        wait.Unregister(null);
+        if (!work.IsCompleted) await Task.WhenAny(work, Task.Delay(patience, CancellationToken.None));
+        return work.IsCompleted ? await work : throw new OperationCanceledException(cancellation);
     }
 
     private static int WrongUsage(Shell shell, string message, string command)

@@ -7,13 +7,14 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
-        using var stop = new CancellationTokenSource();
+        var stop = new CancellationTokenSource();   // never disposed: work that was left may still look at it
 
-        // The first signal asks for a clean stop; the second one is left to the system, should the stop take too long.
+        // The first signal asks for a clean stop; the second one is left to the system, should the stop take too long. The
+        // callbacks run elsewhere, since one of them may go on with the work.
         void Stop(PosixSignalContext signal)
         {
             signal.Cancel = !stop.IsCancellationRequested;
-            stop.Cancel();
+            _ = stop.CancelAsync();
         }
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);

@@ -31,6 +31,9 @@ internal sealed partial class Shell
     /// <summary>An environment variable; null: not set.</summary>
     public Func<string, string?> Variable { get; init; } = Environment.GetEnvironmentVariable;
 
+    /// <summary>How long a command that is to stop may take before it is left where it is.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Opens a backend and loads a model on it.</summary>
     public Func<TranslationSettings, ITranslation> Load { get; init; } = Translation.Load;
 

@@ -135,6 +135,7 @@ public sealed class ProcessTests
     public async Task A_signal_stops_the_work_after_what_is_done(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        Assert.SkipWhen(signal == "INT" && IsInterruptIgnored(), "SIGINT is ignored here, as in the background of a shell.");
         using Process process = Start(Translate);
         await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
         await process.StandardInput.FlushAsync(Cancellation);
@@ -151,6 +152,7 @@ public sealed class ProcessTests
     public async Task A_signal_stops_the_work_in_the_middle_of_a_very_long_step(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        Assert.SkipWhen(signal == "INT" && IsInterruptIgnored(), "SIGINT is ignored here, as in the background of a shell.");
         TimeSpan soon = TimeSpan.FromSeconds(10);   // a second, and time for a machine that has other work
         using Process process = Start([.. Translate, "--max-input-length", "0"]);
         await process.StandardInput.WriteLineAsync("محمد".AsMemory(), Cancellation);
@@ -163,6 +165,20 @@ public sealed class ProcessTests
         await process.WaitForExitAsync(Cancellation).WaitAsync(soon, Cancellation);
         Assert.Equal(1, process.ExitCode);
         Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+    }
+
+    [Fact]
+    public async Task A_signal_stops_the_work_though_nobody_reads_the_answers()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs POSIX signals.");
+        using Process process = Start([.. Translate, "--beam", "1"]);
+        Task feeding = FeedAsync(process, string.Concat(Enumerable.Repeat("محمد\n", 10 * ClosingPipes)), close: false);
+        await Task.WhenAny(feeding, Task.Delay(TimeSpan.FromSeconds(10), Cancellation));   // until pipes and windows are full
+        using (var kill = Process.Start("kill", ["-TERM", $"{process.Id}"])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("engine: stopped.", (await process.StandardError.ReadToEndAsync(Cancellation)).Trim());
+        await feeding;
     }
 
     [Fact]
@@ -282,6 +298,17 @@ public sealed class ProcessTests
         await FeedAsync(process, input, close: true);
         await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
         return new Result(process.ExitCode, await output, await error);
+    }
+
+    // What a shell starts in the background inherits that SIGINT is ignored, and the runtime leaves it so.
+    private static bool IsInterruptIgnored()
+    {
+        const string Status = "/proc/self/status", Ignored = "SigIgn:";
+        const ulong Interrupt = 1 << 1;   // signal 2
+        string? line = File.Exists(Status)
+            ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal))
+            : null;
+        return line is not null && (Convert.ToUInt64(line[Ignored.Length..].Trim(), 16) & Interrupt) != 0;
     }
 
     private static async Task FeedAsync(Process process, string input, bool close)
