@@ -123,6 +123,7 @@ public sealed class OptionTests
     [InlineData("--tokenizer is 'bpe', expected 'space' or 'character'", "translate", "--tokenizer", "bpe")]
     [InlineData("--compute-type is 'int4'", "translate", "--compute-type", "int4")]
     [InlineData("--weights is 'int16'", "convert", "a", "b", "--weights", "int16")]
+    [InlineData("--layout is 'columns', expected 'rows' or 'packed'", "convert", "a", "b", "--layout", "columns")]
     [InlineData("--length-penalty is 'NaN', expected a number", "translate", "--length-penalty", "NaN")]
     [InlineData("--length-penalty is '0,6', expected a number", "translate", "--length-penalty", "0,6")]
     [InlineData("--patience is '0', expected a number above 0", "translate", "--patience", "0")]

@@ -236,12 +236,14 @@ public sealed class ProcessTests
         }
     }
 
-    [Fact]
-    public async Task A_converted_model_gives_the_same_answers()
+    [Theory]
+    [InlineData("rows")]
+    [InlineData("packed")]
+    public async Task A_converted_model_gives_the_same_answers(string layout)
     {
         string parent = Directory.CreateTempSubdirectory("engine-cli-").FullName;
         string converted = Path.Combine(parent, "converted");
-        Result conversion = await RunAsync("", "convert", Model, converted, "--tokenizer", "character");
+        Result conversion = await RunAsync("", "convert", Model, converted, "--tokenizer", "character", "--layout", layout);
         Assert.Equal((0, ""), (conversion.Code, conversion.Error));
         const string Input = "محمد\nأحمد\nعلي\n";
         Result before = await RunAsync(Input, [.. Translate, "--json", "--n-best", "3"]);

@@ -22,6 +22,7 @@ internal sealed unsafe class PanelPacking
     private readonly HostTensor[] _parts;
     private readonly PackedWeight _weight;
     private readonly bool _isPacked;
+    private readonly MappedPanels _panels;
     private readonly int _size;
     private readonly int _group;
     private readonly int _columnsAtOnce;
@@ -31,7 +32,7 @@ internal sealed unsafe class PanelPacking
     {
         _parts = parts;
         _weight = weight;
-        _isPacked = isPacked;
+        _isPacked = isPacked && HostTensor.TryMapPanels(parts, out _panels);
         _size = weight.Type.Bytes();
         _group = weight.GroupInputs;
         int padded = (weight.Inputs + _group - 1) / _group * _group;
@@ -59,14 +60,14 @@ internal sealed unsafe class PanelPacking
 
     private void Execute(int panel, int worker)
     {
-        if (_isPacked) Check(panel);
+        if (_isPacked) Check(panel, worker);
         else Pack(panel, worker);
     }
 
     private void Pack(int panel, int worker)
     {
         int stride = _columnsAtOnce * _size;
-        byte[] buffer = _buffers[worker] ??= ArrayPool<byte>.Shared.Rent((Lanes.Count * stride) + CacheLine);
+        byte[] buffer = Buffer(worker);
         fixed (byte* start = buffer)
         {
             byte* rows = start + (-(nint)start & (CacheLine - 1));
@@ -125,32 +126,47 @@ internal sealed unsafe class PanelPacking
         }
     }
 
-    // Panels of the file itself: numbers finite, padding zero, for sums over whole vectors read it.
-    private void Check(int panel)
+    // Panels of the file itself: numbers finite, padding zero, for sums over whole vectors read it. They are read, not looked
+    // at where they are mapped: of a large table few pages will ever be touched.
+    private void Check(int panel, int worker)
     {
-        byte* start = _weight.Panels + (panel * _weight.PanelBytes);
-        bool isFinite = true;
-        for (long done = 0; isFinite && done < _weight.PanelBytes; done += 1 << 20)
-            isFinite = AreFinite(new Span<byte>(start + done, (int)Math.Min(1 << 20, _weight.PanelBytes - done)));
-        int output = panel * Lanes.Count, missing = Math.Max(0, output + Lanes.Count - _weight.Outputs);
-        int lastGroup = _weight.Inputs % _group;
-        if (isFinite && missing == 0 && lastGroup == 0) return;
-        long elements = _weight.PanelBytes / _size;
-        for (long i = isFinite && missing == 0 ? elements - (_group * Lanes.Count) : 0; i < elements; i++)
+        int missing = Math.Max(0, ((panel + 1) * Lanes.Count) - _weight.Outputs);
+        long groupBytes = (long)_group * Lanes.Count * _size, groups = _weight.PanelBytes / groupBytes;
+        long first = !_weight.IsInteger || missing > 0 ? 0 : _weight.Inputs % _group == 0 ? groups : groups - 1;
+        byte[] buffer = Buffer(worker);
+        for (long group = first, count; group < groups; group += count)
         {
-            int lane = (int)(i / _group % Lanes.Count);
-            long k = (i / (_group * Lanes.Count) * _group) + (i % _group);
-            bool isNumber = TryFind(output + lane, out HostTensor? part, out int row) && k < _weight.Inputs;
-            if (isNumber && !IsFinite(start, i)) throw NotFinite(part!, row, (int)k, start, i);
-            if (!isNumber && !new ReadOnlySpan<byte>(start + (i * _size), _size).TrimStart((byte)0).IsEmpty)
+            count = Math.Min(_columnsAtOnce / _group, groups - group);
+            Span<byte> bytes = buffer.AsSpan(0, (int)(count * groupBytes));
+            _panels.Source.Read(_panels.Offset + (panel * _weight.PanelBytes) + (group * groupBytes), bytes);
+            bool isFull = missing == 0 && (group + count) * _group <= _weight.Inputs;
+            if (!isFull || !AreFinite(bytes)) Check(panel, group, bytes);
+        }
+    }
+
+    private void Check(int panel, long firstGroup, Span<byte> bytes)
+    {
+        fixed (byte* start = bytes)
+        {
+            for (int i = 0; i < bytes.Length / _size; i++)
             {
-                HostTensor last = _parts[^1];
-                throw new ModelFormatException(
-                    last.File, $"the padding of {last.Name} at [{output + lane}, {k}]", "not zero",
-                    $"zero beyond [{_weight.Outputs}, {_weight.Inputs}]");
+                int lane = i / _group % Lanes.Count, output = (panel * Lanes.Count) + lane;
+                long k = ((firstGroup + (i / (_group * Lanes.Count))) * _group) + (i % _group);
+                bool isNumber = TryFind(output, out HostTensor? part, out int row) && k < _weight.Inputs;
+                if (isNumber && !IsFinite(start, i)) throw NotFinite(part!, row, (int)k, start, i);
+                if (!isNumber && bytes.Slice(i * _size, _size).ContainsAnyExcept((byte)0))
+                {
+                    HostTensor last = _parts[^1];
+                    throw new ModelFormatException(
+                        last.File, $"the padding of {last.Name} at [{output}, {k}]", "not zero",
+                        $"zero beyond [{_weight.Outputs}, {_weight.Inputs}]");
+                }
             }
         }
     }
+
+    private byte[] Buffer(int worker) => _buffers[worker] ??=
+        ArrayPool<byte>.Shared.Rent((Lanes.Count * _columnsAtOnce * _size) + CacheLine);
 
     private bool TryFind(int output, [NotNullWhen(true)] out HostTensor? found, out int row)
     {

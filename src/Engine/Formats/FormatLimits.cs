@@ -23,7 +23,13 @@ internal static class FormatLimits
     public const int VocabularyBytes = 1 << 28;
 
     /// <summary>Bytes of a vocabulary map; that of a model of 32,000 tokens has about 10 MB.</summary>
-    public const int VocabularyMapBytes = 1 << 28;
+    public const int VocabularyMapBytes = 1 << 26;
+
+    /// <summary>Rules of a vocabulary map.</summary>
+    public const int VocabularyMapRules = 1 << 20;
+
+    /// <summary>Source tokens of a rule; real ones have up to 5.</summary>
+    public const int VocabularyMapTokens = 64;
 
     /// <summary>Bytes of the header of a safetensors file, as the format itself has it.</summary>
     public const int SafeTensorsHeaderBytes = 100_000_000;

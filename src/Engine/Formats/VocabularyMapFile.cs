@@ -34,6 +34,13 @@ internal static class VocabularyMapFile
                 throw new ModelFormatException(
                     file, $"line {line}", tab < 0 ? "one without a tab" : "one with several tabs",
                     "source tokens, a tab, target tokens");
+            int sourceTokens = rule[..tab].Count((byte)' ') + 1;
+            if (sourceTokens > FormatLimits.VocabularyMapTokens)
+                throw new ModelFormatException(file, $"the number of source tokens in line {line}", $"{sourceTokens:N0}",
+                    $"at most {FormatLimits.VocabularyMapTokens}");
+            if (rules.Count == FormatLimits.VocabularyMapRules)
+                throw new ModelFormatException(file, "the number of rules", "larger",
+                    $"at most {FormatLimits.VocabularyMapRules:N0}");
             rules.Add(new(Encoding.UTF8.GetString(rule[..tab]), Ids(Encoding.UTF8.GetString(rule[(tab + 1)..]), target)));
         }
 

@@ -15,9 +15,10 @@ public abstract class MappableSource : TensorSource
 
 /// <summary>Panels in the memory that a file is mapped to.</summary>
 /// <param name="Mapping">The memory.</param>
-/// <param name="Offset">Byte of it where the first panel begins.</param>
+/// <param name="Source">The same bytes to read, for whoever only looks at them: pages that are not touched take no memory.</param>
+/// <param name="Offset">Byte of both where the first panel begins.</param>
 /// <param name="Group">Columns side by side, see <see cref="PanelLayout"/>.</param>
-public readonly record struct MappedPanels(SafeBuffer Mapping, long Offset, int Group);
+public readonly record struct MappedPanels(SafeBuffer Mapping, TensorSource Source, long Offset, int Group);
 
 /// <summary>Gives the rows of a matrix that is stored as <see cref="PanelLayout"/> has it.</summary>
 /// <param name="source">Where the panels are.</param>
@@ -39,7 +40,7 @@ internal sealed class PanelSource(MappableSource source, long offset, DType type
     private long PanelBytes => PanelLayout.Groups(shape.Columns, group) * group * PanelLayout.PanelRows * type.Bytes();
 
     /// <summary>The panels in memory; null where the source is not mapped.</summary>
-    public MappedPanels? Map() => source.Mapping is { } mapping ? new MappedPanels(mapping, offset, group) : null;
+    public MappedPanels? Map() => source.Mapping is { } mapping ? new MappedPanels(mapping, source, offset, group) : null;
 
     /// <summary>Fills in bytes of the matrix, row by row.</summary>
     public override void Read(long start, Span<byte> destination)

@@ -57,6 +57,20 @@ public class VocabularyMapTests
         Assert.Contains("line 2 is not UTF-8", error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_map_that_asks_for_too_much_is_refused()
+    {
+        using var directory = new TemporaryDirectory();
+        File.WriteAllText(directory["vmap.txt"], new string(' ', 64) + "\tun\n");
+        var error = Assert.Throws<ModelFormatException>(
+            () => VocabularyMapFile.Read(directory.Path, Target, new SpecialTokens()));
+        Assert.Contains("source tokens in line 1 is 65, expected at most 64", error.Message, StringComparison.Ordinal);
+        File.WriteAllText(directory["vmap.txt"], string.Concat(Enumerable.Repeat("x\t\n", (1 << 20) + 1)));
+        error = Assert.Throws<ModelFormatException>(
+            () => VocabularyMapFile.Read(directory.Path, Target, new SpecialTokens()));
+        Assert.Contains("the number of rules is larger", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(WeightLayout.Rows)]
     [InlineData(WeightLayout.Packed)]
