@@ -21,7 +21,8 @@ public sealed unsafe partial class CpuBackend
         RowChecks.Norm(weights, x.Columns);
         Tensor y = Rent(x.Shape, DType.Float32);
         var kernel = new LayerNorm(
-            Rows(x), Rows(y), Row<float>(weights.Gain, 0), Bias(weights), x.Columns, weights.Epsilon, weights.IsRms);
+            Rows(x), Rows(y), Row<float>(weights.Gain, 0), Bias(weights), x.Columns, weights.Epsilon, weights.IsRms,
+            StoresThrough(y));
         RunRows(kernel, x.Shape, ElementsOfNorm);
         return y;
     }
@@ -101,7 +102,7 @@ public sealed unsafe partial class CpuBackend
     {
         RowChecks.Floats(logits, nameof(logits));
         Tensor y = Rent(logits.Shape, DType.Float32);
-        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns), logits.Shape, ElementsOfSoftmax);
+        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns, StoresThrough(y)), logits.Shape, ElementsOfSoftmax);
         return y;
     }
 
@@ -143,6 +144,8 @@ public sealed unsafe partial class CpuBackend
 
     private static FloatRows Rows(in Tensor tensor) => new(Row<float>(tensor, 0), tensor.Stride);
 
+    private static bool StoresThrough(in Tensor y) => Kernels.StoreThrough.Suits(Row<float>(y, 0), y.Stride, y.Rows, y.Columns);
+
     private static float* Bias(in NormWeights weights) => weights.Bias.IsNone ? null : Row<float>(weights.Bias, 0);
 
     private static void CheckPlaces(in Tensor logits, in Tensor places)
@@ -164,7 +167,7 @@ public sealed unsafe partial class CpuBackend
     {
         var kernel = new LayerNorm(
             Rows(x), Rows(residual), Rows(sum), Rows(y), Row<float>(weights.Gain, 0), Bias(weights), x.Columns,
-            weights.Epsilon, weights.IsRms);
+            weights.Epsilon, weights.IsRms, StoresThrough(y));
         RunRows(kernel, x.Shape, ElementsOfNorm);
     }
 

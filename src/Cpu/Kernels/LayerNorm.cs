@@ -12,19 +12,20 @@ namespace Engine.Cpu.Kernels;
 /// </remarks>
 internal readonly unsafe struct LayerNorm(
     FloatRows x, FloatRows residual, bool hasResidual, FloatRows sum, FloatRows y, float* gain, float* bias, int columns,
-    float epsilon, bool isRms) : IRowKernel
+    float epsilon, bool isRms, bool storesThrough) : IRowKernel
 {
     /// <summary>norm(x).</summary>
-    public LayerNorm(FloatRows x, FloatRows y, float* gain, float* bias, int columns, float epsilon, bool isRms)
-        : this(x, default, false, default, y, gain, bias, columns, epsilon, isRms)
+    public LayerNorm(
+        FloatRows x, FloatRows y, float* gain, float* bias, int columns, float epsilon, bool isRms, bool storesThrough)
+        : this(x, default, false, default, y, gain, bias, columns, epsilon, isRms, storesThrough)
     {
     }
 
     /// <summary>sum = x + residual, norm(sum); <paramref name="sum"/> may be <paramref name="y"/>.</summary>
     public LayerNorm(
         FloatRows x, FloatRows residual, FloatRows sum, FloatRows y, float* gain, float* bias, int columns, float epsilon,
-        bool isRms)
-        : this(x, residual, true, sum, y, gain, bias, columns, epsilon, isRms)
+        bool isRms, bool storesThrough)
+        : this(x, residual, true, sum, y, gain, bias, columns, epsilon, isRms, storesThrough)
     {
     }
 
@@ -32,16 +33,30 @@ internal readonly unsafe struct LayerNorm(
     // computes other rows while it waits. Four rows of 512 are 8 KiB, which the first cache keeps from pass to pass.
     private const int RowsAtOnce = 4;
 
+    // Floats of sums that nobody asked for: they lie in the first cache, and the table is written once.
+    private const int MostScratch = RowsAtOnce * 1024;
+
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        if (storesThrough) Run<TSimd, StoreThrough>(first, end);
+        else Run<TSimd, StoreToCache>(first, end);
+    }
+
+    [SkipLocalsInit]
+    private void Run<TSimd, TStore>(int first, int end)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TStore : unmanaged, IStore
     {
         float* means = stackalloc float[RowsAtOnce];
         float* factors = stackalloc float[RowsAtOnce];
+        float* sums = stackalloc float[MostScratch];
+        bool isScratch = hasResidual && sum[first] == y[first] && RowsAtOnce * columns <= MostScratch;
         for (int row = first, count; row < end; row += count)
         {
             count = Math.Min(RowsAtOnce, end - row);
+            FloatRows input = !hasResidual ? x : isScratch ? new FloatRows(sums - ((nint)row * columns), columns) : sum;
             for (int i = 0; hasResidual && i < count; i++)
-                Elementwise<Addition>.Row<TSimd>(x[row + i], residual[row + i], sum[row + i], columns);
-            FloatRows input = hasResidual ? sum : x;
+                Elementwise<Addition>.Row<TSimd>(x[row + i], residual[row + i], input[row + i], columns);
             for (int i = 0; i < count; i++)
                 means[i] = isRms ? 0f : RowReduction.Sum<TSimd, ValueTerm<TSimd>>(input[row + i], columns, default) / columns;
             for (int i = 0; i < count; i++)
@@ -51,12 +66,21 @@ internal readonly unsafe struct LayerNorm(
                 factors[i] = 1f / MathF.Sqrt((squares / columns) + epsilon);
             }
 
-            for (int i = 0; i < count; i++) Scale<TSimd>(input[row + i], y[row + i], means[i], factors[i]);
+            for (int i = 0; i < count; i++)
+            {
+                int ahead = Math.Min(row + RowsAtOnce + i, end - 1);
+                float* next = x[ahead], nextResidual = hasResidual ? residual[ahead] : next;
+                Scale<TSimd, TStore>(input[row + i], y[row + i], means[i], factors[i], next, nextResidual);
+            }
         }
+
+        TStore.End();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Scale<TSimd>(float* x, float* y, float mean, float factor) where TSimd : unmanaged, ISimd<TSimd>
+    private void Scale<TSimd, TStore>(float* x, float* y, float mean, float factor, float* next, float* nextResidual)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TStore : unmanaged, IStore
     {
         TSimd center = TSimd.Broadcast(mean), r = TSimd.Broadcast(factor);
         float* gain1 = gain, bias1 = bias;
@@ -64,12 +88,20 @@ internal readonly unsafe struct LayerNorm(
         if (bias1 != null)
         {
             for (; i <= columns - Lanes.Count; i += Lanes.Count)
-                TSimd.Store(TSimd.Fma((TSimd.Load(x + i) - center) * r, TSimd.Load(gain1 + i), TSimd.Load(bias1 + i)), y + i);
+            {
+                TStore.Ask(next + i);
+                TStore.Ask(nextResidual + i);
+                TStore.Store(TSimd.Fma((TSimd.Load(x + i) - center) * r, TSimd.Load(gain1 + i), TSimd.Load(bias1 + i)), y + i);
+            }
         }
         else
         {
             for (; i <= columns - Lanes.Count; i += Lanes.Count)
-                TSimd.Store((TSimd.Load(x + i) - center) * r * TSimd.Load(gain1 + i), y + i);
+            {
+                TStore.Ask(next + i);
+                TStore.Ask(nextResidual + i);
+                TStore.Store((TSimd.Load(x + i) - center) * r * TSimd.Load(gain1 + i), y + i);
+            }
         }
 
         int left = (int)(columns - i);

@@ -22,17 +22,23 @@ internal static unsafe class RowReduction
     /// (c₀ + c₁) + (c₂ + c₃), their lanes by halves. Lanes beyond the last column add nothing.
     /// </summary>
     /// <remarks>
-    /// Four chains: an addition takes 3 to 4 cycles, and one chain would wait for each. Not inlined: with its callers it becomes a
-    /// method of more variables than the JIT tracks, and the chains then live in memory (2.6 times as long for exponentials).
+    /// Four chains: an addition takes 3 to 4 cycles, and one chain would wait for each. The loop is a method of its own, and not
+    /// inlined, because the JIT keeps a chain in a register only where no call follows it and where it can track all variables:
+    /// with the rest of a row beside it, every step stored the chains and loaded them again.
     /// </remarks>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum<TSimd, TTerm>(float* x, int columns, TTerm term)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd> =>
+        columns % Step == 0 ? SumSteps<TSimd, TTerm>(x, columns, term) : SumAny<TSimd, TTerm>(x, columns, term);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float SumSteps<TSimd, TTerm>(float* x, int columns, TTerm term)
         where TSimd : unmanaged, ISimd<TSimd>
         where TTerm : unmanaged, ITerm<TSimd>
     {
         TSimd c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
-        nint i = 0;
-        for (; i <= columns - Step; i += Step)
+        for (nint i = 0; i <= columns - Step; i += Step)
         {
             c0 = term.Add(c0, TSimd.Load(x + i));
             c1 = term.Add(c1, TSimd.Load(x + i + Lanes.Count));
@@ -40,12 +46,47 @@ internal static unsafe class RowReduction
             c3 = term.Add(c3, TSimd.Load(x + i + (3 * Lanes.Count)));
         }
 
-        int left = (int)(columns - i);
-        if (left > 0) c0 = AddFirst(c0, x + i, left, term);
-        if (left > Lanes.Count) c1 = AddFirst(c1, x + i + Lanes.Count, left - Lanes.Count, term);
-        if (left > 2 * Lanes.Count) c2 = AddFirst(c2, x + i + (2 * Lanes.Count), left - (2 * Lanes.Count), term);
-        if (left > 3 * Lanes.Count) c3 = AddFirst(c3, x + i + (3 * Lanes.Count), left - (3 * Lanes.Count), term);
         return TSimd.Sum((c0 + c1) + (c2 + c3));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddSteps<TSimd, TTerm>(float* x, int columns, TTerm term, float* chains)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd>
+    {
+        TSimd c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
+        for (nint i = 0; i <= columns - Step; i += Step)
+        {
+            c0 = term.Add(c0, TSimd.Load(x + i));
+            c1 = term.Add(c1, TSimd.Load(x + i + Lanes.Count));
+            c2 = term.Add(c2, TSimd.Load(x + i + (2 * Lanes.Count)));
+            c3 = term.Add(c3, TSimd.Load(x + i + (3 * Lanes.Count)));
+        }
+
+        TSimd.Store(c0, chains);
+        TSimd.Store(c1, chains + Lanes.Count);
+        TSimd.Store(c2, chains + (2 * Lanes.Count));
+        TSimd.Store(c3, chains + (3 * Lanes.Count));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float SumAny<TSimd, TTerm>(float* x, int columns, TTerm term)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd>
+    {
+        float* chains = stackalloc float[Step];
+        AddSteps<TSimd, TTerm>(x, columns, term, chains);
+        int left = columns % Step;
+        float* rest = x + (columns - left);
+        for (int start = 0; start < left; start += Lanes.Count)
+        {
+            TSimd chain = TSimd.Load(chains + start);
+            TSimd.Store(AddFirst(chain, rest + start, left - start, term), chains + start);
+        }
+
+        return TSimd.Sum(
+            (TSimd.Load(chains) + TSimd.Load(chains + Lanes.Count))
+            + (TSimd.Load(chains + (2 * Lanes.Count)) + TSimd.Load(chains + (3 * Lanes.Count))));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -21,6 +21,9 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
 
     static abstract void Store(TSelf value, float* destination);
 
+    /// <summary>Stores past the caches; the destination is aligned to 64 bytes.</summary>
+    static abstract void StoreThrough(TSelf value, float* destination);
+
     static abstract TSelf operator +(TSelf left, TSelf right);
 
     static abstract TSelf operator -(TSelf left, TSelf right);

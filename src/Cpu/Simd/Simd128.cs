@@ -51,6 +51,15 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreThrough(Simd128 value, float* destination)
+    {
+        value._a.StoreAlignedNonTemporal(destination);
+        value._b.StoreAlignedNonTemporal(destination + 4);
+        value._c.StoreAlignedNonTemporal(destination + 8);
+        value._d.StoreAlignedNonTemporal(destination + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator +(Simd128 left, Simd128 right) =>
         new(left._a + right._a, left._b + right._b, left._c + right._c, left._d + right._d);
 

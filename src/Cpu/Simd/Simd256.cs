@@ -41,6 +41,13 @@ internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<S
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreThrough(Simd256 value, float* destination)
+    {
+        value._a.StoreAlignedNonTemporal(destination);
+        value._b.StoreAlignedNonTemporal(destination + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator +(Simd256 left, Simd256 right) =>
         new(left._a + right._a, left._b + right._b);
 

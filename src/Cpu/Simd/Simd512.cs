@@ -37,6 +37,12 @@ internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreThrough(Simd512 value, float* destination)
+    {
+        value._a.StoreAlignedNonTemporal(destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator +(Simd512 left, Simd512 right) =>
         new(left._a + right._a);
 
