@@ -48,6 +48,35 @@ public sealed unsafe class RowContractTests
         }
     }
 
+    /// <summary>From 8 MiB on a table is written past the caches, by another loop; 4,112 columns are no multiple of 64.</summary>
+    [Theory, MemberData(nameof(Operators))]
+    public void A_table_that_no_cache_keeps_has_the_bits_of_small_ones(string name)
+    {
+        foreach ((int rows, int columns) in ((int, int)[])[(4099, 512), (521, 4112), (1031, 2048)])
+        {
+            int half = rows / 2;
+            (float[] x, float[] r) = Values(rows, columns);
+            int[]? expectedFirst = null, expectedSecond = null;
+            foreach (Rung rung in Rungs.All)
+            {
+                using var backend = new CpuBackend(rung, 2);
+                (int[] first, int[] second) = RowOperators.RunBoth(backend, name, x, r, rows, columns);
+                if (expectedFirst == null)
+                {
+                    (int[] First, int[] Second) upper = Part(backend, 0, half), lower = Part(backend, half, rows);
+                    expectedFirst = [.. upper.First, .. lower.First];
+                    expectedSecond = [.. upper.Second, .. lower.Second];
+                }
+
+                Assert.True(expectedFirst.AsSpan().SequenceEqual(first), $"{rows}×{columns} {rung}");
+                Assert.True(expectedSecond.AsSpan().SequenceEqual(second), $"{rows}×{columns} {rung}");
+            }
+
+            (int[] First, int[] Second) Part(CpuBackend backend, int start, int end) => RowOperators.RunBoth(
+                backend, name, x[(start * columns)..(end * columns)], r[(start * columns)..(end * columns)], end - start, columns);
+        }
+    }
+
     [Theory, MemberData(nameof(Operators))]
     public void A_row_alone_is_the_row_in_a_batch(string name)
     {
