@@ -102,7 +102,7 @@ public sealed unsafe partial class CpuBackend
     {
         RowChecks.Floats(logits, nameof(logits));
         Tensor y = Rent(logits.Shape, DType.Float32);
-        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns, StoresThrough(y)), logits.Shape, ElementsOfSoftmax);
+        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns), logits.Shape, ElementsOfSoftmax);
         return y;
     }
 

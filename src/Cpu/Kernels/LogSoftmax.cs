@@ -94,34 +94,19 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
 }
 
 /// <summary>y = log(softmax(x)).</summary>
-internal readonly unsafe struct LogSoftmax(FloatRows x, FloatRows y, int columns, bool storesThrough) : IRowKernel
+internal readonly unsafe struct LogSoftmax(FloatRows x, FloatRows y, int columns) : IRowKernel
 {
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
-    {
-        if (storesThrough) Run<TSimd, StoreThrough>(first, end);
-        else Run<TSimd, StoreToCache>(first, end);
-    }
-
-    private void Run<TSimd, TStore>(int first, int end)
-        where TSimd : unmanaged, ISimd<TSimd>
-        where TStore : unmanaged, IStore
     {
         for (int row = first; row < end; row++)
         {
             float* input = x[row], output = y[row];
             LogSoftmaxRow measured = LogSoftmaxRow.Measure<TSimd>(input, columns);
-            float* next = x[Math.Min(row + 1, end - 1)];
             nint i = 0;
             for (; i <= columns - Lanes.Count; i += Lanes.Count)
-            {
-                TStore.Ask(next + i);
-                TStore.Store(measured.Value(TSimd.Load(input + i)), output + i);
-            }
-
+                TSimd.Store(measured.Value(TSimd.Load(input + i)), output + i);
             for (; i < columns; i++) output[i] = measured.Value(input[i]);
         }
-
-        TStore.End();
     }
 }
 

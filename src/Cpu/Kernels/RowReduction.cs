@@ -26,27 +26,24 @@ internal static unsafe class RowReduction
     /// inlined, because the JIT keeps a chain in a register only where no call follows it and where it can track all variables:
     /// with the rest of a row beside it, every step stored the chains and loaded them again.
     /// </remarks>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.NoInlining)]
     public static float Sum<TSimd, TTerm>(float* x, int columns, TTerm term)
-        where TSimd : unmanaged, ISimd<TSimd>
-        where TTerm : unmanaged, ITerm<TSimd> =>
-        columns % Step == 0 ? SumSteps<TSimd, TTerm>(x, columns, term) : SumAny<TSimd, TTerm>(x, columns, term);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static float SumSteps<TSimd, TTerm>(float* x, int columns, TTerm term)
         where TSimd : unmanaged, ISimd<TSimd>
         where TTerm : unmanaged, ITerm<TSimd>
     {
-        TSimd c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
-        for (nint i = 0; i <= columns - Step; i += Step)
+        float* chains = stackalloc float[Step];
+        AddSteps<TSimd, TTerm>(x, columns, term, chains);
+        int left = columns % Step;
+        float* rest = x + (columns - left);
+        for (int start = 0; start < left; start += Lanes.Count)
         {
-            c0 = term.Add(c0, TSimd.Load(x + i));
-            c1 = term.Add(c1, TSimd.Load(x + i + Lanes.Count));
-            c2 = term.Add(c2, TSimd.Load(x + i + (2 * Lanes.Count)));
-            c3 = term.Add(c3, TSimd.Load(x + i + (3 * Lanes.Count)));
+            TSimd chain = TSimd.Load(chains + start);
+            TSimd.Store(AddFirst(chain, rest + start, left - start, term), chains + start);
         }
 
-        return TSimd.Sum((c0 + c1) + (c2 + c3));
+        return TSimd.Sum(
+            (TSimd.Load(chains) + TSimd.Load(chains + Lanes.Count))
+            + (TSimd.Load(chains + (2 * Lanes.Count)) + TSimd.Load(chains + (3 * Lanes.Count))));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -67,26 +64,6 @@ internal static unsafe class RowReduction
         TSimd.Store(c1, chains + Lanes.Count);
         TSimd.Store(c2, chains + (2 * Lanes.Count));
         TSimd.Store(c3, chains + (3 * Lanes.Count));
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static float SumAny<TSimd, TTerm>(float* x, int columns, TTerm term)
-        where TSimd : unmanaged, ISimd<TSimd>
-        where TTerm : unmanaged, ITerm<TSimd>
-    {
-        float* chains = stackalloc float[Step];
-        AddSteps<TSimd, TTerm>(x, columns, term, chains);
-        int left = columns % Step;
-        float* rest = x + (columns - left);
-        for (int start = 0; start < left; start += Lanes.Count)
-        {
-            TSimd chain = TSimd.Load(chains + start);
-            TSimd.Store(AddFirst(chain, rest + start, left - start, term), chains + start);
-        }
-
-        return TSimd.Sum(
-            (TSimd.Load(chains) + TSimd.Load(chains + Lanes.Count))
-            + (TSimd.Load(chains + (2 * Lanes.Count)) + TSimd.Load(chains + (3 * Lanes.Count))));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
