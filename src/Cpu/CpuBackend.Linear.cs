@@ -132,7 +132,7 @@ public sealed unsafe partial class CpuBackend
 
     private void MultiplyBytes(in Tensor x, PackedWeight weight, Epilogue epilogue, in Tensor y)
     {
-        int stride = TileRow.Bytes(weight.Inputs);
+        int stride = RowStride.Bytes(weight.Inputs);
         epilogue.RowFactors = (float*)_arena.Take((long)x.Rows * sizeof(float));
         var rounding = new ByteRows
         {
@@ -151,7 +151,7 @@ public sealed unsafe partial class CpuBackend
 
     private void MultiplyBFloat16(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y)
     {
-        int stride = TileRow.Bytes(weight.Inputs * sizeof(ushort));
+        int stride = RowStride.Bytes(weight.Inputs * sizeof(ushort));
         var rounding = new BFloat16Rows
         {
             Rows = x.Rows,

@@ -117,7 +117,8 @@ public sealed unsafe partial class CpuBackend
         tokens = Rent(shape, DType.Int32);
         int perWorker = Lanes.RoundUp(Kernels.TopK.Blocks(logits.Columns));   // whole cache lines for each worker
         var scratch = (float*)_arena.Take((long)_pool.Threads * perWorker * sizeof(float));
-        var kernel = new TopK(Rows(logits), Rows(values), Row<int>(tokens, 0), logits.Columns, k, scratch, perWorker);
+        var kernel = new TopK(
+            Rows(logits), Rows(values), Row<int>(tokens, 0), tokens.Stride, logits.Columns, k, scratch, perWorker);
         RunRows(kernel, logits.Shape, ElementsOfSoftmax);
         return values;
     }

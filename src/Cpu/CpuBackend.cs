@@ -53,10 +53,11 @@ public sealed unsafe partial class CpuBackend : IBackend
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckShape(shape);
-        long bytes = shape.Count * type.Bytes();
+        int stride = RowStride.Elements(shape, type);
+        long bytes = (long)shape.Rows * stride * type.Bytes();
         void* memory = NativeBuffer.Allocate(bytes, zeroed: true);
         _allocations.Add((nint)memory, bytes);
-        return new Tensor((nint)memory, 0, shape, shape.Columns, type);
+        return new Tensor((nint)memory, 0, shape, stride, type);
     }
 
     /// <inheritdoc />
@@ -89,7 +90,8 @@ public sealed unsafe partial class CpuBackend : IBackend
     {
         CheckShape(shape);
         if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
-        return new Tensor((nint)_arena.Take(shape.Count * type.Bytes()), 0, shape, shape.Columns, type);
+        int stride = RowStride.Elements(shape, type);
+        return new Tensor((nint)_arena.Take((long)shape.Rows * stride * type.Bytes()), 0, shape, stride, type);
     }
 
     /// <inheritdoc />

@@ -14,15 +14,6 @@ internal static class TileRow
     /// <summary>Rows of a tile for the pool.</summary>
     public const int RowsPerTile = 4;
 
-    /// <summary>Bytes from a row to the next: whole cache lines, and one more where rows would meet in the same lines of the
-    /// first-level cache (they do at multiples of 2 KiB).</summary>
-    /// <param name="bytes">Bytes of a row.</param>
-    public static int Bytes(int bytes)
-    {
-        int lines = (bytes + 63) / 64;
-        return (lines % 32 == 0 ? lines + 1 : lines) * 64;
-    }
-
     /// <summary>Tiles for the pool.</summary>
     public static int Tiles(int rows) => (rows + (RowsPerTile - 1)) / RowsPerTile;
 }

@@ -11,7 +11,7 @@ namespace Engine.Cpu.Kernels;
 /// maximum of their block.
 /// </remarks>
 internal readonly unsafe struct TopK(
-    FloatRows x, FloatRows values, int* tokens, int columns, int k, float* scratch, int scratchPerWorker) : IRowKernel
+    FloatRows x, FloatRows values, int* tokens, long tokenStride, int columns, int k, float* scratch, int scratchPerWorker) : IRowKernel
 {
     /// <summary>Blocks of a row: the scratch memory that a worker needs, in floats.</summary>
     public static int Blocks(int columns) => (int)(((long)columns + LogSoftmaxRow.Block - 1) / LogSoftmaxRow.Block);
@@ -23,7 +23,7 @@ internal readonly unsafe struct TopK(
         {
             float maximum = LogSoftmaxRow.Maximum<TSimd>(x[row], columns, maxima);
             LogSoftmaxRow measured = LogSoftmaxRow.Measure<TSimd>(x[row], columns, maximum);
-            Select(measured, x[row], maxima, values[row], tokens + ((nint)row * k));
+            Select(measured, x[row], maxima, values[row], tokens + (row * tokenStride));
         }
     }
 
