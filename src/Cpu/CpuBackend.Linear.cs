@@ -190,10 +190,7 @@ public sealed unsafe partial class CpuBackend
         {
             Rung = _rung,
             Plan = plan,
-            Epilogue = kind == TileKind.Int8 ? new Epilogue { Activation = epilogue.Activation } : epilogue,
-            RowFactors = epilogue.RowFactors,
-            Scales = epilogue.Scales,
-            Bias = epilogue.Bias,
+            Epilogue = epilogue,
             Functions = TileSet.Of(kind).Functions,
             Steps = steps,
             Depth = shape.Depth,
@@ -201,7 +198,8 @@ public sealed unsafe partial class CpuBackend
             X = x,
             XStride = xStride,
             W = weight.Panels,
-            Start = start,
+            Start = start == null ? TileSet.Zeros : start,
+            StartStep = start == null ? 0 : Simd.Lanes.Count * sizeof(int),
             Y = Row<float>(y, 0),
             Stride = y.Stride,
         };

@@ -37,6 +37,15 @@ internal sealed class CodeWriter
     /// <summary>mov to, [place].</summary>
     public void Load(Register to, Place place) => Whole(0x8B, (int)to, place);
 
+    /// <summary>mov to, number.</summary>
+    public void Load(Register to, int number)
+    {
+        Byte((byte)(0x48 | ((int)to >> 3)));
+        Byte(0xC7);
+        Byte((byte)(0xC0 | ((int)to & 7)));
+        Int32(number);
+    }
+
     /// <summary>mov [place], from.</summary>
     public void Store(Register from, Place place) => Whole(0x89, (int)from, place);
 
@@ -261,8 +270,8 @@ internal enum VectorCode
     /// <summary>vpxord.</summary>
     Xor = 0x11EF,
 
-    /// <summary>vpaddd.</summary>
-    AddIntegers = 0x11FE,
+    /// <summary>vmaxps: the right one where one is NaN.</summary>
+    Maximum = 0x015F,
 
     /// <summary>vfmadd231ps: to += left · right.</summary>
     MultiplyAdd = 0x12B8,

@@ -36,14 +36,23 @@ internal unsafe struct TileArguments
     /// <summary>64 bytes a step that will be wanted soon, or any memory; a tile that streams does not look at it.</summary>
     public byte* Next;
 
+    /// <summary>
+    /// X and Y of the tile that comes next, or any memory: the first lines of its rows are asked for. A tile that streams does
+    /// not look at them.
+    /// </summary>
+    public byte* NextX, NextY;
+
     /// <summary>Int8: 1 / what each row was multiplied by.</summary>
     public float* RowFactors;
 
     /// <summary>Int8: what the weights of each output were multiplied by.</summary>
     public float* Scales;
 
-    /// <summary>Int8: added to each output; or null.</summary>
+    /// <summary>Added to each output at the end; or null.</summary>
     public float* Bias;
+
+    /// <summary>Not 0: outputs below zero become zero, after that.</summary>
+    public nint Relu;
 }
 
 /// <summary>What a step multiplies.</summary>
@@ -89,8 +98,10 @@ internal static class TileCode
     private const int PrefetchBytes = 4096;
     private const int PrefetchSteps = PrefetchBytes / 64;
 
-    // Free where there are at most two panels.
-    private const Register Next = Register.Rbp;
+    // Free where nothing streams, and there are at most two panels.
+    private const Register Next = Register.Rbp, YStride = Register.Rbx;
+
+    private const Register NextX = Register.R12, NextY = Register.R13, Rounds = Register.R14;
 
     private const Register Argument = Register.Rax, Steps = Register.Rcx, XStride = Register.Rdx, PanelBytes = Register.R8;
 
@@ -162,7 +173,14 @@ internal static class TileCode
                 for (int other = 1; other < panels; other++) code.Add(s_ahead[panel / 3], PanelBytes);
             }
         }
-        else code.Load(Next, Field((byte*)&a.Next - arguments));
+        else
+        {
+            code.Load(Next, Field((byte*)&a.Next - arguments));
+            code.Load(NextX, Field((byte*)&a.NextX - arguments));
+            code.Load(NextY, Field((byte*)&a.NextY - arguments));
+            code.Load(YStride, Field((byte*)&a.YStride - arguments));
+            code.Load(Rounds, rows);
+        }
 
         Loop(code, kind, rows, panels, isStream);
         code.Add(Steps, 0);
@@ -177,11 +195,8 @@ internal static class TileCode
         code.Load(Register.R9, Field((byte*)&a.Y - arguments));
         code.Load(Register.R10, Field((byte*)&a.YStride - arguments));
         if (kind == TileKind.Int8)
-        {
-            Scale(code, rows, panels, Field((byte*)&a.RowFactors - arguments), Field((byte*)&a.Scales - arguments),
-                Field((byte*)&a.Bias - arguments));
-        }
-
+            Scale(code, rows, panels, Field((byte*)&a.RowFactors - arguments), Field((byte*)&a.Scales - arguments));
+        Finish(code, rows, panels, Field((byte*)&a.Bias - arguments), Field((byte*)&a.Relu - arguments));
         for (int row = 0; row < rows; row++)
         {
             for (int panel = 0; panel < panels; panel++)
@@ -192,31 +207,54 @@ internal static class TileCode
         Leave(code, isWindows);
     }
 
-    // As many whole rounds as there are steps; what is left of them stays in Steps.
+    // As many whole rounds as there are steps; what is left of them stays in Steps. Where strips follow each other, each of the
+    // first rounds asks for the head of a row of the next tile: rows lie too far apart for the processor to guess the next one,
+    // and all at once would fill the queue of misses.
     private static void Loop(CodeWriter code, TileKind kind, int rows, int panels, bool isStream)
     {
         code.Subtract(Steps, Unrolled);
         int toEnd = code.JumpForwardIf(Condition.Less);
+        int? toEndOfRows = null;
+        if (!isStream)
+        {
+            code.Align(32);
+            int rowsLoop = code.Length;
+            Round(code, kind, rows, panels, isStream);
+            for (int line = 0; line < 2; line++) code.Prefetch(new Place(NextX, line * 64));
+            for (int line = 0; line < panels; line++) code.Prefetch(new Place(NextY, line * 64));
+            code.Add(NextX, XStride);
+            code.Add(NextY, YStride);
+            code.Subtract(Steps, Unrolled);
+            toEndOfRows = code.JumpForwardIf(Condition.Less);
+            code.Subtract(Rounds, 1);
+            code.JumpIf(Condition.NotZero, rowsLoop);
+        }
+
         code.Align(32);
         int loop = code.Length;
+        Round(code, kind, rows, panels, isStream);
+        code.Subtract(Steps, Unrolled);
+        code.JumpIf(Condition.NotLess, loop);
+        code.Land(toEnd);
+        if (toEndOfRows is { } jump) code.Land(jump);
+        code.Add(Steps, Unrolled);
+    }
+
+    private static void Round(CodeWriter code, TileKind kind, int rows, int panels, bool isStream)
+    {
         for (int step = 0; step < Unrolled; step++) Step(code, kind, rows, panels, step, isStream, asksAhead: true);
         Advance(code, rows, panels, Unrolled);
         if (!isStream) code.Add(Next, Unrolled * 64);
         else for (int panel = 0; panel < panels; panel += 3) code.Add(s_ahead[panel / 3], Unrolled * 64);
-        code.Subtract(Steps, Unrolled);
-        code.JumpIf(Condition.NotLess, loop);
-        code.Land(toEnd);
-        code.Add(Steps, Unrolled);
     }
 
-    // From integers to outputs, in the registers: Epilogue says the same.
-    private static void Scale(CodeWriter code, int rows, int panels, Place rowFactors, Place scales, Place bias)
+    // From integers to outputs, in the registers: Epilogue says the same, and what Finish does.
+    private static void Scale(CodeWriter code, int rows, int panels, Place rowFactors, Place scales)
     {
-        const Register Factors = Register.Rcx, Scales = Register.Rdx, Bias = Register.R8;
+        const Register Factors = Register.Rcx, Scales = Register.Rdx;
         const int Factor = 31;
         code.Load(Factors, rowFactors);
         code.Load(Scales, scales);
-        code.Load(Bias, bias);
         for (int row = 0; row < rows; row++)
         {
             code.Broadcast(Factor, new Place(Factors, row * sizeof(float)));
@@ -228,19 +266,25 @@ internal static class TileCode
                 code.Vector(VectorCode.Divide, sum, sum, new Place(Scales, panel * 64));
             }
         }
+    }
 
+    private static void Finish(CodeWriter code, int rows, int panels, Place bias, Place relu)
+    {
+        const Register Bias = Register.R8, Relu = Register.Rdx;
+        const int Zero = 31;
+        code.Load(Bias, bias);
         code.Add(Bias, 0);
         int withoutBias = code.JumpForwardIf(Condition.Zero);
-        for (int row = 0; row < rows; row++)
-        {
-            for (int panel = 0; panel < panels; panel++)
-            {
-                int sum = Sum(row, panel, panels);
-                code.Vector(VectorCode.AddFloats, sum, sum, new Place(Bias, panel * 64));
-            }
-        }
-
+        for (int sum = 0; sum < rows * panels; sum++)
+            code.Vector(VectorCode.AddFloats, sum, sum, new Place(Bias, sum % panels * 64));
         code.Land(withoutBias);
+
+        code.Load(Relu, relu);
+        code.Add(Relu, 0);
+        int withoutRelu = code.JumpForwardIf(Condition.Zero);
+        code.Vector(VectorCode.Xor, Zero, Zero, Zero);
+        for (int sum = 0; sum < rows * panels; sum++) code.Vector(VectorCode.Maximum, sum, sum, Zero);
+        code.Land(withoutRelu);
     }
 
     private static int Sum(int row, int panel, int panels) => (row * panels) + panel;

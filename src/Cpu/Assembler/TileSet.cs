@@ -13,6 +13,9 @@ internal sealed unsafe class TileSet
 
     private readonly ExecutableMemory? _memory;
 
+    /// <summary>What sums begin with where they begin with nothing: a vector of zeros for each panel of the widest tile.</summary>
+    public static readonly byte* Zeros = (byte*)NativeMemory.AllocZeroed(TileCode.MostPanels, 64);
+
     private TileSet(TileKind kind)
     {
         if (!IsSupported(kind))

@@ -48,9 +48,12 @@ internal static unsafe class TileTest
                         Y = (byte*)ys,
                         YStride = PanelsInMemory * 16 * sizeof(float),
                         Next = (byte*)ws,
+                        NextX = (byte*)xs,
+                        NextY = (byte*)ys,
                         RowFactors = rowFactors,
                         Scales = outputScales,
                         Bias = steps == s_steps[0] ? null : biases,
+                        Relu = steps == s_steps[1] ? 1 : 0,
                     };
                     ((delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)functions[slot])(&arguments);
                     for (int row = 0; row < rows; row++)
@@ -60,7 +63,8 @@ internal static unsafe class TileTest
                             uint* w = ws + (output / 16 * PanelFloats) + (output % 16);
                             float expected = Plain(kind, xs + (row * MostSteps), w, steps, starts[output]);
                             if (kind == TileKind.Int8) expected = expected * factors[row] / scales[output];
-                            if (kind == TileKind.Int8 && arguments.Bias != null) expected += bias[output];
+                            if (arguments.Bias != null) expected += bias[output];
+                            if (arguments.Relu != 0) expected = MathF.Max(expected, 0f);
                             float found = ys[(row * PanelsInMemory * 16) + output];
                             if (BitConverter.SingleToUInt32Bits(expected) == BitConverter.SingleToUInt32Bits(found)) continue;
                             return $"{kind}, {rows} rows, {columns} panels, {steps} steps: row {row}, output {output} is "

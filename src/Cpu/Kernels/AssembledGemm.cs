@@ -1,6 +1,6 @@
 // x Wᵀ by machine-made tiles: the loops around them. Rows are read where they lie; panels of weights were packed when the
 // model was loaded.
-using System.Runtime.Intrinsics.X86;
+using Engine.Backends;
 using Engine.Cpu.Assembler;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
@@ -13,11 +13,8 @@ internal unsafe struct AssembledGemm : IJob
     public Rung Rung;
     public GemmPlan Plan;
 
-    /// <summary>What the tiles leave to do: for bytes they scale and add the bias themselves.</summary>
+    /// <summary>The tiles scale, add the bias and cut off below zero themselves; of this they leave the other activations.</summary>
     public Epilogue Epilogue;
-
-    /// <summary>Bytes: see <see cref="TileArguments"/>.</summary>
-    public float* RowFactors, Scales, Bias;
 
     /// <summary>Of <see cref="TileSet"/>.</summary>
     public nint* Functions;
@@ -39,8 +36,11 @@ internal unsafe struct AssembledGemm : IJob
     /// <summary>The packed weight.</summary>
     public byte* W;
 
-    /// <summary>What the sums of a panel begin with, 64 bytes a panel; null: zeros.</summary>
+    /// <summary>What the sums of the first panel begin with.</summary>
     public byte* Start;
+
+    /// <summary>Bytes from there to what those of the next panel begin with.</summary>
+    public int StartStep;
 
     /// <summary>The first output.</summary>
     public float* Y;
@@ -72,6 +72,12 @@ internal unsafe struct AssembledGemmTile : IKernel
         int firstPanel = firstGroup * plan.GroupPanels;
         int endPanel = Math.Min(firstPanel + (plan.GroupsPerTile * plan.GroupPanels), plan.Panels);
         int firstRow = plan.StripStart(firstStrip), rows = plan.StripStart(endStrip) - firstRow;
+        var arguments = new TileArguments
+        {
+            XStride = Job->XStride,
+            PanelBytes = PanelBytes,
+            YStride = Job->Stride * sizeof(float),
+        };
 
         // Blocks over k pay when several strips meet a panel: it is then in the first-level cache for all but the first.
         int depth = endStrip - firstStrip == 1 ? Job->Steps : Job->Depth;
@@ -80,23 +86,39 @@ internal unsafe struct AssembledGemmTile : IKernel
         {
             int count = Math.Min(depth, Job->Steps - step);
             bool isLast = step + count == Job->Steps;
+            arguments.Steps = count;
+            arguments.Relu = isLast && Job->Epilogue.Activation == Activation.Relu ? 1 : 0;
             for (int panel = firstPanel, panels; panel < endPanel; panel += panels)
             {
                 panels = Math.Min(plan.GroupPanels, endPanel - panel);
+                int column = panel * Lanes.Count, columns = Math.Min(panels * Lanes.Count, Job->Outputs - column);
+                arguments.Panels = Panel(panel, step);
+                arguments.Scales = Job->Epilogue.Scales + column;
+                arguments.Bias = isLast && Job->Epilogue.Bias != null ? Job->Epilogue.Bias + column : null;
+                byte* start = Job->Start + ((nint)panel * Job->StartStep);
+
                 // While the strips meet these panels, the next ones are fetched, one by each of the first strips.
                 for (int strip = firstStrip; strip < endStrip; strip++)
                 {
-                    if (strip + 1 < endStrip) Prefetch(strip + 1, panel, step);
-                    int ahead = panel + panels + strip - firstStrip;
+                    int row = plan.StripStart(strip), ahead = panel + panels + strip - firstStrip;
                     bool isWanted = strip - firstStrip < panels && ahead < plan.Panels;
-                    Multiply(strip, panel, panels, step, count, isWanted ? ahead : panel);
+                    arguments.Next = isWanted ? Panel(ahead, step) : arguments.Panels;
+                    arguments.X = X(row, step);
+                    arguments.Y = Y(row, panel);
+                    bool isEnd = strip + 1 == endStrip;
+                    int nextRow = isEnd ? firstRow : plan.StripStart(strip + 1);
+                    arguments.NextX = X(nextRow, step);
+                    arguments.NextY = Y(nextRow, isEnd && panel + panels < endPanel ? panel + panels : panel);
+                    arguments.RowFactors = Job->Epilogue.RowFactors + row;
+                    arguments.Start = step > 0 ? arguments.Y : start;
+                    arguments.StartStride = step > 0 ? arguments.YStride : 0;
+                    Multiply(ref arguments, plan.StripStart(strip + 1) - row, panels, columns);
                 }
 
-                if (isLast)
+                if (isLast && Job->Epilogue.Activation is not (Activation.None or Activation.Relu))
                 {
-                    int column = panel * Lanes.Count, columns = Math.Min(panels * Lanes.Count, Job->Outputs - column);
-                    float* y = Job->Y + (firstRow * Job->Stride);
-                    Job->Epilogue.Run<TSimd>(y, Job->Stride, firstRow, rows, column, columns);
+                    var activation = new Epilogue { Activation = Job->Epilogue.Activation };
+                    activation.Run<TSimd>((float*)Y(firstRow, 0), Job->Stride, firstRow, rows, column, columns);
                 }
             }
 
@@ -105,91 +127,46 @@ internal unsafe struct AssembledGemmTile : IKernel
         while (step < Job->Steps);
     }
 
-    // What the next tile begins with: its outputs and the head of its rows. The rest of the rows is a stream, which the
-    // processor finds out by itself.
-    private readonly void Prefetch(int strip, int panel, int step)
-    {
-        int row = Job->Plan.StripStart(strip), end = Job->Plan.StripStart(strip + 1);
-        for (; row < end; row++)
-        {
-            byte* x = Job->X + (row * Job->XStride) + (step * sizeof(float));
-            float* y = Job->Y + (row * Job->Stride) + (panel * Lanes.Count);
-            Sse.Prefetch0(x);
-            Sse.Prefetch0(x + 64);
-            Sse.Prefetch0(y);
-            Sse.Prefetch0(y + Lanes.Count);
-        }
-    }
+    private readonly byte* X(int row, int step) => Job->X + (row * Job->XStride) + (step * sizeof(float));
 
-    private readonly void Multiply(int strip, int panel, int panels, int step, int count, int nextPanel)
+    private readonly byte* Y(int row, int panel) => (byte*)(Job->Y + (row * Job->Stride) + (panel * Lanes.Count));
+
+    private readonly byte* Panel(int panel, int step) => Job->W + (panel * PanelBytes) + ((nint)step * PanelRowBytes);
+
+    private readonly void Multiply(ref TileArguments arguments, int rows, int panels, int columns)
     {
-        int row = Job->Plan.StripStart(strip), rows = Job->Plan.StripStart(strip + 1) - row;
-        float* y = Job->Y + (row * Job->Stride) + (panel * Lanes.Count);
-        var arguments = new TileArguments
-        {
-            X = Job->X + (row * Job->XStride) + (step * sizeof(float)),
-            XStride = Job->XStride,
-            Panels = Job->W + (panel * PanelBytes) + ((nint)step * PanelRowBytes),
-            PanelBytes = PanelBytes,
-            Steps = count,
-            Y = (byte*)y,
-            YStride = Job->Stride * sizeof(float),
-            Next = Job->W + (nextPanel * PanelBytes) + ((nint)step * PanelRowBytes),
-            RowFactors = Job->RowFactors == null ? null : Job->RowFactors + row,
-            Scales = Job->Scales + (panel * Lanes.Count),
-            Bias = Job->Bias == null ? null : Job->Bias + (panel * Lanes.Count),
-        };
         var tile = (delegate* unmanaged[SuppressGCTransition]<TileArguments*, void>)
             Job->Functions[TileSet.Slot(rows, panels, isStream: Job->Plan.Strips == 1)];
-        float* scratch = stackalloc float[TileCode.MostPanels * Lanes.Count];
-        if (step > 0)
-        {
-            arguments.Start = arguments.Y;
-            arguments.StartStride = arguments.YStride;
-        }
-        else if (Job->Start != null) arguments.Start = Job->Start + (panel * PanelRowBytes);
+        if (columns < panels * Lanes.Count) MultiplyEdge(arguments, tile, rows, panels * Lanes.Count, columns, Job->Epilogue.Scales != null);
         else
         {
-            new Span<float>(scratch, panels * Lanes.Count).Clear();
-            arguments.Start = (byte*)scratch;
+            fixed (TileArguments* address = &arguments) tile(address);
         }
-
-        int width = panels * Lanes.Count, columns = Math.Min(width, Job->Outputs - (panel * Lanes.Count));
-        if (columns == width)
-        {
-            tile(&arguments);
-            return;
-        }
-
-        MultiplyEdge(arguments, tile, rows, width, columns, step > 0);
     }
 
     // The last panel is not full: whole vectors would be written beyond the row, so the tile goes by way of scratch memory.
     private static void MultiplyEdge(
         TileArguments arguments, delegate* unmanaged[SuppressGCTransition]<TileArguments*, void> tile,
-        int rows, int width, int columns, bool resume)
+        int rows, int width, int columns, bool hasScales)
     {
         const int MostOutputs = TileCode.MostPanels * Lanes.Count;
         float* scratch = stackalloc float[TileCode.MostRows * MostOutputs];
         float* outputs = stackalloc float[2 * MostOutputs];
-        if (arguments.RowFactors != null)
+        new Span<float>(outputs, width).Fill(1f);
+        if (hasScales) Copy(arguments.Scales, outputs, columns);
+        arguments.Scales = outputs;
+        if (arguments.Bias != null)
         {
-            new Span<float>(outputs, width).Fill(1f);
-            Copy(arguments.Scales, outputs, columns);
-            arguments.Scales = outputs;
-            if (arguments.Bias != null)
-            {
-                new Span<float>(outputs + MostOutputs, width).Clear();
-                Copy(arguments.Bias, outputs + MostOutputs, columns);
-                arguments.Bias = outputs + MostOutputs;
-            }
+            new Span<float>(outputs + MostOutputs, width).Clear();
+            Copy(arguments.Bias, outputs + MostOutputs, columns);
+            arguments.Bias = outputs + MostOutputs;
         }
 
         byte* y = arguments.Y;
         nint stride = arguments.YStride;
         arguments.Y = (byte*)scratch;
         arguments.YStride = (nint)width * sizeof(float);
-        if (resume)
+        if (arguments.Start == y)   // what was summed up before
         {
             arguments.Start = arguments.Y;
             arguments.StartStride = arguments.YStride;

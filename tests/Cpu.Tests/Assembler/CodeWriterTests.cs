@@ -46,7 +46,7 @@ public sealed class CodeWriterTests
     {
         (VectorCode Code, string Name)[] operations =
         [
-            (VectorCode.Xor, "vpxord"), (VectorCode.AddIntegers, "vpaddd"), (VectorCode.MultiplyAdd, "vfmadd231ps"),
+            (VectorCode.Xor, "vpxord"), (VectorCode.Maximum, "vmaxps"), (VectorCode.MultiplyAdd, "vfmadd231ps"),
             (VectorCode.DotBytes, "vpdpbusd"), (VectorCode.Multiply, "vmulps"), (VectorCode.Divide, "vdivps"),
             (VectorCode.AddFloats, "vaddps"), (VectorCode.DotBFloat16, "vdpbf16ps"),
         ];
@@ -71,6 +71,7 @@ public sealed class CodeWriterTests
             {
                 Assert.Equal($"add {name},{number}", Written(code => code.Add(to, number)));
                 Assert.Equal($"sub {name},{number}", Written(code => code.Subtract(to, number)));
+                Assert.Equal($"mov {name},{number}", Written(code => code.Load(to, number)));
             }
 
             foreach (Register from in s_registers)
