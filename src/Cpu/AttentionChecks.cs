@@ -94,6 +94,8 @@ internal static unsafe class AttentionChecks
     {
         Floats(query, nameof(query));
         Spec(spec, cache.KeyColumns, cache.ValueColumns);
+        if (spec.Heads != cache.Heads)
+            throw new ArgumentException($"Heads is {spec.Heads}, expected {cache.Heads}, as the cache has.", nameof(spec));
         if (query.Columns != cache.KeyColumns)
         {
             throw new ArgumentException(

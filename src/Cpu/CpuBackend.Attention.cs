@@ -35,7 +35,8 @@ public sealed unsafe partial class CpuBackend
     {
         AttentionChecks.Cache(blocks, keyColumns, valueColumns, heads);
         return new KeyValueCache(
-            AllocateBlocks(blocks, keyColumns), AllocateBlocks(blocks, valueColumns), blocks, keyColumns, valueColumns);
+            AllocateBlocks(blocks, keyColumns), AllocateBlocks(blocks, valueColumns), blocks, keyColumns, valueColumns,
+            heads);
     }
 
     /// <inheritdoc />
@@ -50,7 +51,7 @@ public sealed unsafe partial class CpuBackend
     {
         if (blocks < cache.Blocks)
             throw new ArgumentException($"The cache would have {blocks} blocks, expected at least {cache.Blocks}.", nameof(blocks));
-        KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, heads: 1);
+        KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, cache.Heads);
         CacheBlocks from = new(cache), to = new(larger);
         long keys = from.KeySize * cache.Blocks * sizeof(float), values = from.ValueSize * cache.Blocks * sizeof(float);
         Buffer.MemoryCopy(from.Keys, to.Keys, keys, keys);
@@ -183,7 +184,7 @@ public sealed unsafe partial class CpuBackend
         Tensor result = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
         CachedArguments arguments = Cached(query, score, cache, view, spec, result);
         (int Chunk, long Used) mark = _arena.Mark();
-        float* scratch = Scratch(CachedAttention<TScore>.ScratchFloats(arguments.ValueWidth));
+        float* scratch = Scratch(CachedAttention<TScore>.ScratchFloats(arguments));
         long seen = Math.Min(view.Longest, spec.Mask.Left + 1L);
         long operations = query.Rows * seen * ((TScore.Operations * (long)cache.KeyColumns) + (2L * cache.ValueColumns));
         int pieces = CachedAttention<TScore>.Pieces(arguments);
@@ -221,7 +222,7 @@ public sealed unsafe partial class CpuBackend
             Rows = query.Rows,
             Heads = spec.Heads,
             HeadDim = cache.KeyColumns / spec.Heads,
-            ValueDim = cache.ValueColumns / spec.Heads,
+            ValueDim = cache.ValueColumns / cache.Heads,
             Left = spec.Mask.Left,
             Scale = spec.Scale,
         };

@@ -189,7 +189,7 @@ public sealed partial class ReferenceBackend
         return new KeyValueCache(
             Allocate(new Shape(positions, keyColumns), DType.Float32),
             Allocate(new Shape(positions, valueColumns), DType.Float32),
-            blocks, keyColumns, valueColumns);
+            blocks, keyColumns, valueColumns, heads);
     }
 
     /// <inheritdoc />
@@ -203,7 +203,7 @@ public sealed partial class ReferenceBackend
     public KeyValueCache GrowCache(in KeyValueCache cache, int blocks)
     {
         Require(blocks >= cache.Blocks, $"The cache would have {blocks} blocks, expected {cache.Blocks} at least.");
-        KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, heads: 1);
+        KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, cache.Heads);
         Store(larger.Keys.RowRange(0, cache.Keys.Rows), Numbers(cache.Keys));
         Store(larger.Values.RowRange(0, cache.Values.Rows), Numbers(cache.Values));
         FreeCache(cache);
@@ -441,7 +441,7 @@ public sealed partial class ReferenceBackend
     private static void CheckCached(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
-        CheckHeads(cache.KeyColumns, cache.ValueColumns, spec.Heads);
+        Require(spec.Heads == cache.Heads, $"Heads is {spec.Heads}, expected {cache.Heads}, as the cache has.");
         Require(query.Columns == cache.KeyColumns,
             $"query is {query.Shape}, expected {cache.KeyColumns} columns, as the cache has.");
         Require(

@@ -6,13 +6,13 @@ using Engine.Cpu.Threading;
 namespace Engine.Cpu.Kernels;
 
 /// <summary>
-/// The memory of a cache. A block's keys are [keyColumns][16], so that the panel of a head is ready to be scored; its values
-/// are [16][valueColumns].
+/// The memory of a cache. A block's keys are [heads][headDim][16], so that the panel of a head is ready to be scored; its values
+/// are [heads][16][valueDim]: what a head reads of a block are two runs.
 /// </summary>
 internal readonly unsafe struct CacheBlocks(in KeyValueCache cache)
 {
     public readonly float* Keys = (float*)cache.Keys.Handle, Values = (float*)cache.Values.Handle;
-    public readonly int KeyColumns = cache.KeyColumns, ValueColumns = cache.ValueColumns;
+    public readonly int KeyColumns = cache.KeyColumns, ValueColumns = cache.ValueColumns, Heads = cache.Heads;
 
     /// <summary>Floats of a block's keys.</summary>
     public long KeySize => (long)KeyColumns * KeyValueCache.BlockPositions;
@@ -23,9 +23,11 @@ internal readonly unsafe struct CacheBlocks(in KeyValueCache cache)
     /// <summary>Keys of a block, from a column on.</summary>
     public float* Key(int block, int column) => Keys + (block * KeySize) + ((long)column * KeyValueCache.BlockPositions);
 
-    /// <summary>Values of a position of a block, from a column on.</summary>
-    public float* Value(int block, int position, int column) =>
-        Values + (block * ValueSize) + ((long)position * ValueColumns) + column;
+    /// <summary>Values of a position of a block, for a head; those of the next position follow.</summary>
+    public float* Value(int block, int position, int head) =>
+        Values + (block * ValueSize) + (((long)(head * KeyValueCache.BlockPositions) + position) * ValueDim);
+
+    private int ValueDim => ValueColumns / Heads;
 }
 
 /// <summary>Writes rows to slots, some rows a tile.</summary>
@@ -44,10 +46,15 @@ internal unsafe struct AppendRows(
             int run = 1;    // neighbours in the block are transposed together
             while (row + run < end && position + run < KeyValueCache.BlockPositions && slots[row + run] == slots[row] + run) run++;
             Panel.Put(keys + (row * keyStride), keyStride, run, cache.KeyColumns, cache.Key(block, 0) + position);
-            for (int i = 0; i < run; i++)
+            int valueDim = cache.ValueColumns / cache.Heads;
+            for (int head = 0; head < cache.Heads; head++)
             {
-                new ReadOnlySpan<float>(values + ((row + i) * valueStride), cache.ValueColumns)
-                    .CopyTo(new Span<float>(cache.Value(block, position + i, 0), cache.ValueColumns));
+                for (int i = 0; i < run; i++)
+                {
+                    float* from = values + ((row + i) * valueStride) + ((nint)head * valueDim);
+                    new ReadOnlySpan<float>(from, valueDim)
+                        .CopyTo(new Span<float>(cache.Value(block, position + i, head), valueDim));
+                }
             }
 
             row += run;

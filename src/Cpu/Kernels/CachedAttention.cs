@@ -1,5 +1,4 @@
 // Attention of one query a row to a cache: the step of a decoder.
-using System.Runtime.Intrinsics.X86;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
 
@@ -64,57 +63,68 @@ internal unsafe struct CachedAttention<TScore>(CachedArguments arguments, float*
     /// <summary>Number of pieces of a call.</summary>
     public static int Pieces(in CachedArguments a) => a.Rows * a.Heads;
 
-    /// <summary>Scratch memory of one worker, in floats: scores and the running sum of one query.</summary>
-    public static long ScratchFloats(int valueWidth) => KeyBlock.Keys + valueWidth;
+    /// <summary>Scratch memory of one worker, in floats: for each head its scores, its running sum of values, and m and l.</summary>
+    public static long ScratchFloats(in CachedArguments a) =>
+        ((long)a.Heads * (KeyBlock.Keys + a.ValueWidth)) + (2L * Lanes.RoundUp(a.Heads));
 
     /// <summary>Number of tiles.</summary>
     public readonly int Tiles => (Pieces(_a) + piecesOfTile - 1) / piecesOfTile;
 
     public readonly void Run<TSimd>(int tile, int worker) where TSimd : unmanaged, ISimd<TSimd>
     {
-        float* scores = _scratch + (worker * ScratchFloats(_a.ValueWidth));
+        float* scratch = _scratch + (worker * ScratchFloats(_a));
         int end = Math.Min((tile + 1) * piecesOfTile, Pieces(_a));
 
-        // Head after head of a row: the panels of a block's keys then are one stream. Rows that stand together are hypotheses
-        // of one sentence; what they share is still in the second-level cache.
-        for (int piece = tile * piecesOfTile; piece < end; piece++) Row<TSimd>(piece / _a.Heads, piece % _a.Heads, scores);
-    }
-
-    // Values of a head are short runs, far apart: those of the next head are asked for while this one's are added.
-    private readonly void PrefetchNextHead(float* values, int keys)
-    {
-        float* next = values + _a.ValueDim;
-        for (int key = 0; key < keys; key++, next += _a.Cache.ValueColumns)
+        // Rows that stand together are hypotheses of one sentence; what they share is still in the second-level cache.
+        for (int piece = tile * piecesOfTile, heads; piece < end; piece += heads)
         {
-            for (int column = 0; column < _a.ValueDim; column += Lanes.Count) Sse.Prefetch0(next + column);
+            int head = piece % _a.Heads;
+            heads = Math.Min(_a.Heads - head, end - piece);
+            Row<TSimd>(piece / _a.Heads, head, heads, scratch);
         }
     }
 
-    private readonly void Row<TSimd>(int row, int head, float* scores) where TSimd : unmanaged, ISimd<TSimd>
+    // Step by step for all heads: keys and values are then two streams as long as they can be, and the softmax of a head, whose
+    // steps wait for each other, overlaps with those of others.
+    private readonly void Row<TSimd>(int row, int firstHead, int heads, float* scores) where TSimd : unmanaged, ISimd<TSimd>
     {
         int length = _a.Lengths[row], width = _a.ValueWidth, firstSeen = _a.First(row);
-        float* output = scores + KeyBlock.Keys;
-        float largest = float.NegativeInfinity, sum = 0f;
-        new Span<float>(output, width).Clear();
+        float* output = scores + (heads * KeyBlock.Keys), largest = output + (heads * width), sum = largest + heads;
+        new Span<float>(output, heads * width).Clear();
+        new Span<float>(largest, heads).Fill(float.NegativeInfinity);
+        new Span<float>(sum, heads).Clear();
         for (int block = firstSeen & -KeyBlock.Keys; block < length; block += KeyBlock.Keys)
         {
             int first = Math.Max(firstSeen - block, 0), end = Math.Min(length - block, KeyBlock.Keys);
-            _a.Score<TSimd, TScore>(row, head, block, first, end, scores);
-            KeyBlock.Correct<TSimd>(scores, first, end, &largest, &sum, output, width);
-            KeyBlock.Weigh<TSimd>(scores, first, end, largest, &sum);
+            for (int head = 0; head < heads; head++)
+                _a.Score<TSimd, TScore>(row, firstHead + head, block, first, end, scores + (head * KeyBlock.Keys));
+            for (int head = 0; head < heads; head++)
+            {
+                float* score = scores + (head * KeyBlock.Keys);
+                KeyBlock.Correct<TSimd>(score, first, end, largest + head, sum + head, output + (head * width), width);
+            }
+
+            for (int head = 0; head < heads; head++)
+                KeyBlock.Weigh<TSimd>(scores + (head * KeyBlock.Keys), first, end, largest[head], sum + head);
+
             int* blocks = _a.Blocks + (row * _a.BlocksStride) + (block / Lanes.Count);
             while (first < end)
             {
                 int panel = first / Lanes.Count, position = first % Lanes.Count;
                 int keys = Math.Min(Lanes.Count - position, end - first);
-                float* values = _a.Cache.Value(blocks[panel], position, head * _a.ValueDim);
-                if (Sse.IsSupported) PrefetchNextHead(values, keys);
-                KeyBlock.AddSingle<TSimd>(scores + first, values, _a.Cache.ValueColumns, keys, output, width);
+                for (int head = 0; head < heads; head++)
+                {
+                    float* values = _a.Cache.Value(blocks[panel], position, firstHead + head);
+                    KeyBlock.AddSingle<TSimd>(
+                        scores + (head * KeyBlock.Keys) + first, values, _a.ValueDim, keys, output + (head * width), width);
+                }
+
                 first += keys;
             }
         }
 
-        float* destination = _a.Output + (row * _a.OutputStride) + ((long)head * _a.ValueDim);
-        KeyBlock.Finish<TSimd>(output, sum, destination, _a.ValueDim);
+        float* destination = _a.Output + (row * _a.OutputStride) + ((long)firstHead * _a.ValueDim);
+        for (int head = 0; head < heads; head++)
+            KeyBlock.Finish<TSimd>(output + (head * width), sum[head], destination + ((nint)head * _a.ValueDim), _a.ValueDim);
     }
 }

@@ -10,8 +10,10 @@ namespace Engine.Backends;
 /// <param name="Values">Storage of the values.</param>
 /// <param name="Blocks">Number of blocks.</param>
 /// <param name="KeyColumns">Width of a key: heads · headDim.</param>
-/// <param name="ValueColumns">Width of a value.</param>
-public readonly record struct KeyValueCache(Tensor Keys, Tensor Values, int Blocks, int KeyColumns, int ValueColumns)
+/// <param name="ValueColumns">Width of a value: heads · valueDim.</param>
+/// <param name="Heads">Heads that share the columns.</param>
+public readonly record struct KeyValueCache(
+    Tensor Keys, Tensor Values, int Blocks, int KeyColumns, int ValueColumns, int Heads)
 {
     /// <summary>Positions of a block: the lanes of the widest vector, so that a block of keys is scored at once.</summary>
     public const int BlockPositions = 16;
