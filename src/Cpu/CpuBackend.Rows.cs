@@ -14,6 +14,9 @@ public sealed unsafe partial class CpuBackend
     private const int ElementsOfArithmetic = 32_768;
     private const int ElementsOfSoftmax = 4_096;
 
+    // The last tile of the slowest thread is then at most a sixteenth of its work.
+    private const int TilesOfThread = 16;
+
     /// <inheritdoc />
     public Tensor Norm(in Tensor x, in NormWeights weights)
     {
@@ -102,7 +105,7 @@ public sealed unsafe partial class CpuBackend
     {
         RowChecks.Floats(logits, nameof(logits));
         Tensor y = Rent(logits.Shape, DType.Float32);
-        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns), logits.Shape, ElementsOfSoftmax);
+        RunRows(new LogSoftmax(Rows(logits), Rows(y), logits.Columns, StoresThrough(y)), logits.Shape, ElementsOfSoftmax);
         return y;
     }
 
@@ -184,7 +187,8 @@ public sealed unsafe partial class CpuBackend
     private void RunRows<TKernel>(in TKernel kernel, Shape shape, int elementsOfTile) where TKernel : unmanaged, IRowKernel
     {
         if (shape.Count == 0) return;
-        int rowsPerTile = Math.Max(1, elementsOfTile / shape.Columns);
+        int most = _pool.Threads == 1 ? 1 : _pool.Threads * TilesOfThread;   // rows ask for their next ones only within a tile
+        int rowsPerTile = Math.Max(elementsOfTile / shape.Columns, (shape.Rows + most - 1) / most);
         var job = new RowJob<TKernel>(kernel, _rung, shape.Rows, rowsPerTile);
         _pool.Run(job, job.Tiles);
     }

@@ -27,7 +27,7 @@ internal readonly struct Sigmoid : IMap
     public static TSimd Invoke<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd>
     {
         TSimd one = TSimd.Broadcast(1f);
-        TSimd e = Exponential.Invoke(TSimd.Zero - TSimd.Abs(x));
+        TSimd e = Exponential.OfNegative(TSimd.Zero - TSimd.Abs(x));
         return TSimd.SelectLess(x, TSimd.Zero, e, one) / (one + e);
     }
 }

@@ -68,7 +68,7 @@ internal static unsafe class KeyBlock
 
         float found = TSimd.MaxLane(top);
         if (!(found > *largest)) return;
-        TSimd correction = Exponential.Invoke(TSimd.Broadcast(*largest) - TSimd.Broadcast(found));
+        TSimd correction = Exponential.OfNegative(TSimd.Broadcast(*largest) - TSimd.Broadcast(found));
         for (nint i = 0; i < width; i += Lanes.Count) TSimd.Store(TSimd.Load(output + i) * correction, output + i);
         *sum *= TSimd.MaxLane(correction);
         *largest = found;
@@ -216,7 +216,7 @@ internal static unsafe class KeyBlock
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Weight<TSimd>(float* scores, TSimd largest) where TSimd : unmanaged, ISimd<TSimd>
     {
-        TSimd weight = Exponential.Invoke(TSimd.Load(scores) - largest);
+        TSimd weight = Exponential.OfNegative(TSimd.Load(scores) - largest);
         TSimd.Store(weight, scores);
         return weight;
     }

@@ -23,10 +23,16 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
         Measure<TSimd>(x, columns, Maximum<TSimd>(x, columns, null));
 
     /// <summary>The second pass, when the maximum is known.</summary>
-    public static LogSoftmaxRow Measure<TSimd>(float* x, int columns, float maximum) where TSimd : unmanaged, ISimd<TSimd>
+    public static LogSoftmaxRow Measure<TSimd>(float* x, int columns, float maximum) where TSimd : unmanaged, ISimd<TSimd> =>
+        Measure<TSimd, NothingBeside>(x, columns, maximum, default);
+
+    /// <summary>The second pass, and something on the way.</summary>
+    public static LogSoftmaxRow Measure<TSimd, TBeside>(float* x, int columns, float maximum, TBeside beside)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TBeside : unmanaged, IBeside
     {
-        float sum = RowReduction.Sum<TSimd, ExponentialTerm<TSimd>>(x, columns, new(TSimd.Broadcast(maximum)));
-        return new LogSoftmaxRow(maximum, Logarithm.Invoke(sum));
+        var term = new ExponentialTerm<TSimd>(TSimd.Broadcast(maximum));
+        return new LogSoftmaxRow(maximum, Logarithm.Invoke(RowReduction.Sum<TSimd, ExponentialTerm<TSimd>, TBeside>(x, columns, term, beside)));
     }
 
     /// <summary>The largest logit, and, where asked for, that of each block of columns.</summary>
@@ -89,14 +95,37 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
         private readonly TSimd _maximum = maximum;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TSimd Add(TSimd chain, TSimd x) => chain + Exponential.Invoke(Finite(x) - _maximum);
+        public TSimd Add(TSimd chain, TSimd x) => chain + Exponential.OfNegative(Finite(x) - _maximum);
     }
 }
 
 /// <summary>y = log(softmax(x)).</summary>
-internal readonly unsafe struct LogSoftmax(FloatRows x, FloatRows y, int columns) : IRowKernel
+internal readonly unsafe struct LogSoftmax(FloatRows x, FloatRows y, int columns, bool storesThrough) : IRowKernel
 {
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        if (storesThrough && columns % RowReduction.Step == 0) RunThrough<TSimd>(first, end);
+        else RunToCache<TSimd>(first, end);
+    }
+
+    // A table that no cache keeps: while the exponentials of a row are computed, the row before is written, past the caches, and
+    // the next one is read.
+    private void RunThrough<TSimd>(int first, int end) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        LogSoftmaxRow before = LogSoftmaxRow.Measure<TSimd>(x[first], columns);
+        for (int row = first + 1; row < end; row++)
+        {
+            var beside = new RowBefore(x[row - 1], y[row - 1], x[Math.Min(row + 1, end - 1)], before);
+            before = LogSoftmaxRow.Measure<TSimd, RowBefore>(
+                x[row], columns, LogSoftmaxRow.Maximum<TSimd>(x[row], columns, null), beside);
+        }
+
+        var last = new RowBefore(x[end - 1], y[end - 1], x[end - 1], before);
+        for (nint column = 0; column < columns; column += RowReduction.Step) last.Step<TSimd>(column);
+        StoreThrough.End();
+    }
+
+    private void RunToCache<TSimd>(int first, int end) where TSimd : unmanaged, ISimd<TSimd>
     {
         for (int row = first; row < end; row++)
         {
@@ -106,6 +135,23 @@ internal readonly unsafe struct LogSoftmax(FloatRows x, FloatRows y, int columns
             for (; i <= columns - Lanes.Count; i += Lanes.Count)
                 TSimd.Store(measured.Value(TSimd.Load(input + i)), output + i);
             for (; i < columns; i++) output[i] = measured.Value(input[i]);
+        }
+    }
+}
+
+/// <summary>Writes a row that is measured, and asks for another one.</summary>
+internal readonly unsafe struct RowBefore(float* x, float* y, float* next, LogSoftmaxRow measured) : IBeside
+{
+    private readonly float* _x = x, _y = y, _next = next;
+    private readonly LogSoftmaxRow _measured = measured;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step<TSimd>(nint column) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        for (nint i = column; i < column + RowReduction.Step; i += Lanes.Count)
+        {
+            StoreThrough.Ask(_next + i);
+            StoreThrough.Store(_measured.Value(TSimd.Load(_x + i)), _y + i);
         }
     }
 }

@@ -11,6 +11,22 @@ internal interface ITerm<TSimd> where TSimd : unmanaged, ISimd<TSimd>
     TSimd Add(TSimd chain, TSimd x);
 }
 
+/// <summary>What is done on the way, for each whole step of a sum: the memory works while the processor computes.</summary>
+internal interface IBeside
+{
+    /// <summary>The step that begins with a column.</summary>
+    void Step<TSimd>(nint column) where TSimd : unmanaged, ISimd<TSimd>;
+}
+
+/// <summary>Nothing.</summary>
+internal readonly struct NothingBeside : IBeside
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Step<TSimd>(nint column) where TSimd : unmanaged, ISimd<TSimd>
+    {
+    }
+}
+
 /// <summary>Sums over a row.</summary>
 internal static unsafe class RowReduction
 {
@@ -26,13 +42,19 @@ internal static unsafe class RowReduction
     /// inlined, because the JIT keeps a chain in a register only where no call follows it and where it can track all variables:
     /// with the rest of a row beside it, every step stored the chains and loaded them again.
     /// </remarks>
-    [SkipLocalsInit, MethodImpl(MethodImplOptions.NoInlining)]
     public static float Sum<TSimd, TTerm>(float* x, int columns, TTerm term)
         where TSimd : unmanaged, ISimd<TSimd>
+        where TTerm : unmanaged, ITerm<TSimd> => Sum<TSimd, TTerm, NothingBeside>(x, columns, term, default);
+
+    /// <summary>The same sum, and something on the way.</summary>
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.NoInlining)]
+    public static float Sum<TSimd, TTerm, TBeside>(float* x, int columns, TTerm term, TBeside beside)
+        where TSimd : unmanaged, ISimd<TSimd>
         where TTerm : unmanaged, ITerm<TSimd>
+        where TBeside : unmanaged, IBeside
     {
         float* chains = stackalloc float[Step];
-        AddSteps<TSimd, TTerm>(x, columns, term, chains);
+        AddSteps<TSimd, TTerm, TBeside>(x, columns, term, beside, chains);
         int left = columns % Step;
         float* rest = x + (columns - left);
         for (int start = 0; start < left; start += Lanes.Count)
@@ -47,9 +69,10 @@ internal static unsafe class RowReduction
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddSteps<TSimd, TTerm>(float* x, int columns, TTerm term, float* chains)
+    private static void AddSteps<TSimd, TTerm, TBeside>(float* x, int columns, TTerm term, TBeside beside, float* chains)
         where TSimd : unmanaged, ISimd<TSimd>
         where TTerm : unmanaged, ITerm<TSimd>
+        where TBeside : unmanaged, IBeside
     {
         TSimd c0 = TSimd.Zero, c1 = TSimd.Zero, c2 = TSimd.Zero, c3 = TSimd.Zero;
         for (nint i = 0; i <= columns - Step; i += Step)
@@ -58,6 +81,7 @@ internal static unsafe class RowReduction
             c1 = term.Add(c1, TSimd.Load(x + i + Lanes.Count));
             c2 = term.Add(c2, TSimd.Load(x + i + (2 * Lanes.Count)));
             c3 = term.Add(c3, TSimd.Load(x + i + (3 * Lanes.Count)));
+            beside.Step<TSimd>(i);
         }
 
         TSimd.Store(c0, chains);

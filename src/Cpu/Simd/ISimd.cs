@@ -56,8 +56,8 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
     /// <summary>To the next integer below.</summary>
     static abstract TSelf Floor(TSelf value);
 
-    /// <summary>2ⁿ for whole numbers n in −126 .. 127, made by the exponent bits.</summary>
-    static abstract TSelf PowerOfTwo(TSelf n);
+    /// <summary>value · 2ⁿ, rounded once, for whole numbers n in −126 .. 127; NaN for a NaN.</summary>
+    static abstract TSelf Scale(TSelf value, TSelf n);
 
     /// <summary>|value|, by clearing the sign bit.</summary>
     static abstract TSelf Abs(TSelf value);

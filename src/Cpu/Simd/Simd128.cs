@@ -110,8 +110,9 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
         Vector128.Floor(value._a), Vector128.Floor(value._b), Vector128.Floor(value._c), Vector128.Floor(value._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd128 PowerOfTwo(Simd128 n) =>
-        new(PowerOfTwo(n._a), PowerOfTwo(n._b), PowerOfTwo(n._c), PowerOfTwo(n._d));
+    public static Simd128 Scale(Simd128 value, Simd128 n) => new(
+        value._a * PowerOfTwo(n._a), value._b * PowerOfTwo(n._b),
+        value._c * PowerOfTwo(n._c), value._d * PowerOfTwo(n._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Abs(Simd128 value) => new(
@@ -142,6 +143,7 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
     private static Vector128<float> Min(Vector128<float> left, Vector128<float> right) =>
         Vector128.ConditionalSelect(Vector128.LessThan(left, right), left, right);
 
+    // By the exponent bits.
     private static Vector128<float> PowerOfTwo(Vector128<float> n) =>
         ((Vector128.ConvertToInt32Native(n) + Vector128.Create(127)) << 23).AsSingle();
 

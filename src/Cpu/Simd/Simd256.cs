@@ -95,8 +95,8 @@ internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<S
         new(Vector256.Floor(value._a), Vector256.Floor(value._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd256 PowerOfTwo(Simd256 n) =>
-        new(PowerOfTwo(n._a), PowerOfTwo(n._b));
+    public static Simd256 Scale(Simd256 value, Simd256 n) =>
+        new(value._a * PowerOfTwo(n._a), value._b * PowerOfTwo(n._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Abs(Simd256 value) =>
@@ -128,6 +128,7 @@ internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<S
         : Vector256.ConditionalSelect(Vector256.LessThan(left, right), left, right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // By the exponent bits.
     private static Vector256<float> PowerOfTwo(Vector256<float> n) =>
         ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
 }

@@ -87,8 +87,8 @@ internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
         new(Vector512.Floor(value._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd512 PowerOfTwo(Simd512 n) =>
-        new(PowerOfTwo(n._a));
+    public static Simd512 Scale(Simd512 value, Simd512 n) =>
+        new(Avx512F.IsSupported ? Avx512F.Scale(value._a, n._a) : value._a * PowerOfTwo(n._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Abs(Simd512 value) =>
@@ -122,6 +122,7 @@ internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
         : Vector512.ConditionalSelect(Vector512.LessThan(left, right), left, right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // By the exponent bits.
     private static Vector512<float> PowerOfTwo(Vector512<float> n) =>
         ((Vector512.ConvertToInt32Native(n) + Vector512.Create(127)) << 23).AsSingle();
 }

@@ -19,7 +19,8 @@ internal interface IJob
 /// <summary>Runs the tiles of one job at a time on the calling thread and its workers.</summary>
 /// <remarks>
 /// A job is a round. The caller opens the round, takes tiles like everyone, closes the round when no tile is left, and then
-/// waits only for the workers that are inside. So a worker that is asleep, or that the system does not run just now, costs
+/// waits only for the workers that are inside. Each thread has a share of tiles that follow each other, so that what it asked
+/// memory for ahead is what it needs next; who is done with its own helps the others. So a worker that is asleep, or that the system does not run just now, costs
 /// nothing; and nobody can reach the job, which lies on the caller's stack, after the caller has left.
 /// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
@@ -28,7 +29,12 @@ internal sealed unsafe class WorkerPool : IDisposable
     private const long NextRound = 1L << 32;
     private const long InsideMask = Open - 1;
 
+    private const int LineInts = 128 / sizeof(int);    // two cache lines: processors fetch them in pairs
+
     private readonly Thread[] _workers;
+
+    // The next tile of each thread's share, a pair of lines apart.
+    private readonly int[] _next;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly long _ticksBeforeSleep;
     private delegate* managed<void*, int, int, void> _execute;
@@ -48,6 +54,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         // Longer than the gap between two operators of a step. Where there are fewer processors than threads, a thread that
         // spins keeps one that has work from running, so nobody does.
         _ticksBeforeSleep = threads <= Environment.ProcessorCount ? Stopwatch.Frequency / 10_000 : 0;   // 100 µs
+        _next = new int[(threads + 1) * LineInts];
         _workers = new Thread[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -78,7 +85,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         _job = &copy;
         _tiles = tiles;
         _failure = null;
-        _lines.Next = 0;
+        for (int share = 0; share < Threads; share++) Next(share) = ShareStart(share);
         Interlocked.Add(ref _lines.State, NextRound | Open);   // full fence: the job is seen before the round
         try
         {
@@ -108,19 +115,27 @@ internal sealed unsafe class WorkerPool : IDisposable
     private static void Invoke<TJob>(void* job, int tile, int worker) where TJob : unmanaged, IJob =>
         Unsafe.AsRef<TJob>(job).Execute(tile, worker);
 
+    private ref int Next(int share) => ref _next[(share + 1) * LineInts];
+
+    private int ShareStart(int share) => (int)((long)_tiles * share / Threads);
+
     private void TakeTiles(int worker)
     {
         try
         {
-            int tile;
-            while ((tile = Interlocked.Increment(ref _lines.Next) - 1) < _tiles) _execute(_job, tile, worker);
+            for (int i = 0; i < Threads; i++)
+            {
+                int share = worker + i < Threads ? worker + i : worker + i - Threads;
+                int tile, end = ShareStart(share + 1);
+                while ((tile = Interlocked.Increment(ref Next(share)) - 1) < end) _execute(_job, tile, worker);
+            }
         }
 #pragma warning disable CA1031 // Whatever a tile throws is thrown again on the caller's thread.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
             Interlocked.CompareExchange(ref _failure, failure, null);
-            Volatile.Write(ref _lines.Next, _tiles);
+            for (int share = 0; share < Threads; share++) Volatile.Write(ref Next(share), _tiles);
         }
     }
 
@@ -206,12 +221,11 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     // A cache line for each number that many threads write, so that taking a tile does not disturb those who wait.
-    [StructLayout(LayoutKind.Explicit, Size = 320)]
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Lines
     {
         // Round in the upper half; whether it is open; how many workers are inside.
         [FieldOffset(64)] public long State;
-        [FieldOffset(128)] public int Next;
-        [FieldOffset(192)] public int Sleeping;
+        [FieldOffset(128)] public int Sleeping;
     }
 }

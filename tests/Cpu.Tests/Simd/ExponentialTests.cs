@@ -56,6 +56,14 @@ public sealed unsafe class ExponentialTests
     }
 
     [Fact]
+    public void Without_the_upper_bound_the_bits_are_the_same()
+    {
+        float[] x = [.. Sweep(stride: 20_011).Where(static x => x <= 0f), 0f, -0f, float.NegativeInfinity, float.NaN];
+        foreach (Rung rung in Rungs.All)
+            Assert.Equal(Bits(Exponentials(rung, x)), Bits(Exponentials(rung, x, isNegative: true)));
+    }
+
+    [Fact]
     public void Logarithms_are_rounded_all_but_correctly()
     {
         double worst = 0;
@@ -95,23 +103,24 @@ public sealed unsafe class ExponentialTests
         return [.. all];
     }
 
-    private static float[] Exponentials(Rung rung, float[] x)
+    private static float[] Exponentials(Rung rung, float[] x, bool isNegative = false)
     {
         var y = new float[x.Length];
-        fixed (float* px = x, py = y) Ladder.Run(rung, new Map(px, py, y.Length));
+        fixed (float* px = x, py = y) Ladder.Run(rung, new Map(px, py, y.Length, isNegative));
         return y;
     }
 
     private static int[] Bits(float[] values) => Array.ConvertAll(values, BitConverter.SingleToInt32Bits);
 
-    private readonly struct Map(float* x, float* y, int count) : IKernel
+    private readonly struct Map(float* x, float* y, int count, bool isNegative) : IKernel
     {
         public void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>
         {
             for (int i = 0; i < count; i += Lanes.Count)
             {
                 int left = Math.Min(Lanes.Count, count - i);
-                Lanes.StoreFirst(Exponential.Invoke(Lanes.LoadFirst<TSimd>(x + i, left)), y + i, left);
+                TSimd lanes = Lanes.LoadFirst<TSimd>(x + i, left);
+                Lanes.StoreFirst(isNegative ? Exponential.OfNegative(lanes) : Exponential.Invoke(lanes), y + i, left);
             }
         }
     }

@@ -63,14 +63,19 @@ public sealed unsafe class SimdTests
     public void Broadcasts_and_zeros_fill_all_lanes() => Check<Constant>();
 
     [Fact]
-    public void Powers_of_two_are_exact_from_lowest_to_highest_exponent()
+    public void Scaling_by_a_power_of_two_rounds_once_from_lowest_to_highest_exponent()
     {
         var exponents = new float[256];
         for (int i = 0; i < exponents.Length; i++) exponents[i] = Math.Min(i - 126, 127);
         foreach (Rung rung in Rungs.All)
         {
-            float[] found = Map<Power>(rung, exponents, exponents, exponents);
-            for (int i = 0; i < found.Length; i++) Assert.Equal(MathF.ScaleB(1f, (int)exponents[i]), found[i]);
+            foreach (float value in new[] { 1f, -1f, 1.4142135f, 0.70710677f, 0.5000001f, 0f, -0f, float.NaN })
+            {
+                float[] values = Enumerable.Repeat(value, exponents.Length).ToArray();
+                float[] found = Map<Power>(rung, values, exponents, exponents);
+                for (int i = 0; i < found.Length; i++)
+                    Assert.Equal((float)Math.ScaleB((double)value, (int)exponents[i]), found[i]);   // exact, then rounded
+            }
         }
     }
 
@@ -362,8 +367,8 @@ public sealed unsafe class SimdTests
     private readonly struct Power : IOperation
     {
         public static TSimd Invoke<TSimd>(TSimd a, TSimd b, TSimd c) where TSimd : unmanaged, ISimd<TSimd> =>
-            TSimd.PowerOfTwo(a);
+            TSimd.Scale(a, b);
 
-        public static float Scalar(float a, float b, float c) => MathF.ScaleB(1f, (int)a);
+        public static float Scalar(float a, float b, float c) => MathF.ScaleB(a, (int)b);
     }
 }
