@@ -7,6 +7,9 @@ internal readonly struct GemmPlan
     // A tile smaller than this costs more to hand to a thread than to compute: about 4 µs at 16 products a cycle.
     private const long SmallestTile = 1 << 18;
 
+    // To read a weight from memory takes as long as to multiply it with about so many rows.
+    private const long LeastRows = 8;
+
     // The last tile of the slowest thread is then at most a quarter of its work.
     private const int TilesPerThread = 4;
 
@@ -33,7 +36,7 @@ internal readonly struct GemmPlan
         };
 
         int groups = Divide(Panels, GroupPanels);
-        long groupWork = Math.Max(1, (long)Divide(rows, RowBlocks) * inputs * GroupPanels * Lanes);
+        long groupWork = Math.Max(1, Math.Max(LeastRows, Divide(rows, RowBlocks)) * inputs * GroupPanels * Lanes);
         long perTile = threads == 1 && Strips == 1 ? groups : Divide(PanelsPerTile, GroupPanels);
         if (threads > 1)
         {
