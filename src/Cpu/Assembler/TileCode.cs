@@ -83,7 +83,7 @@ internal static class TileCode
     public const int MostRows = 12;
 
     /// <summary>The most panels of a tile.</summary>
-    public const int MostPanels = 8;
+    public const int MostPanels = 4;
 
     // Of a tile that does not stream: it meets a panel with other rows too.
     private const int MostPanelsOfStrips = 2;
@@ -107,10 +107,13 @@ internal static class TileCode
 
     private static readonly Register[] s_rows = [Register.R9, Register.R10, Register.R11, Register.Rsi];
 
-    private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx, Register.Rbp];
+    private static readonly Register[] s_panels = [Register.Rdi, Register.Rbx];
 
     // What a stream asks for ahead of its use, panel by panel.
-    private static readonly Register[] s_ahead = [Register.R12, Register.R13, Register.R14];
+    private static readonly Register[] s_ahead = [Register.R12, Register.R13];
+
+    // Of the registers above, those that both conventions of calls want back.
+    private static readonly Register[] s_saved = [Register.Rbx, Register.Rbp, Register.R12, Register.R13, Register.R14];
 
     /// <summary>
     /// Whether there is a tile of this size: its sums fit in the registers, and the rest leaves room for turns.
@@ -356,9 +359,7 @@ internal static class TileCode
     // on Windows xmm6 to xmm15.
     private static void Enter(CodeWriter code, bool isWindows)
     {
-        code.Push(Register.Rbx);
-        code.Push(Register.Rbp);
-        foreach (Register register in s_ahead) code.Push(register);
+        foreach (Register register in s_saved) code.Push(register);
         if (!isWindows)
         {
             code.Move(Argument, Register.Rdi);
@@ -383,9 +384,7 @@ internal static class TileCode
             code.Pop(Register.Rsi);
         }
 
-        for (int i = s_ahead.Length - 1; i >= 0; i--) code.Pop(s_ahead[i]);
-        code.Pop(Register.Rbp);
-        code.Pop(Register.Rbx);
+        for (int i = s_saved.Length - 1; i >= 0; i--) code.Pop(s_saved[i]);
         code.Return();
     }
 }
