@@ -31,6 +31,7 @@ internal readonly struct GemmPlan
         {
             1 => shape.StreamPanels,
             2 or 3 when rows <= shape.Rows => shape.FewRowsPanels,
+            >= 4 and <= 6 when rows <= shape.Rows => shape.SomeRowsPanels,
             _ => shape.Panels,
         };
 

@@ -20,8 +20,9 @@ internal interface IJob
 /// <remarks>
 /// A job is a round. The caller opens the round, takes tiles like everyone, closes the round when no tile is left, and then
 /// waits only for the workers that are inside. Each thread has a share of tiles that follow each other, so that what it asked
-/// memory for ahead is what it needs next; who is done with its own helps the others. So a worker that is asleep, or that the system does not run just now, costs
-/// nothing; and nobody can reach the job, which lies on the caller's stack, after the caller has left.
+/// memory for ahead is what it needs next; who is done with its own helps the others. So a worker that is asleep, or that the
+/// system does not run just now, costs nothing; and nobody can reach the job, which lies on the caller's stack, after the caller
+/// has left.
 /// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
@@ -35,6 +36,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     // The next tile of each thread's share, a pair of lines apart.
     private readonly int[] _next;
+
     private readonly SemaphoreSlim _wake = new(0);
     private readonly long _ticksBeforeSleep;
     private delegate* managed<void*, int, int, void> _execute;

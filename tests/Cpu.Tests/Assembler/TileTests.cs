@@ -60,6 +60,47 @@ public sealed unsafe class TileTests
             Assert.StartsWith($"{kind}, 5 rows, 2 panels", TileTest.FindFault(addresses, kind), StringComparison.Ordinal);
     }
 
+    // What the convention of calls wants back is saved before it is written, and given back in the opposite order.
+    [Theory, MemberData(nameof(Kinds))]
+    public void The_code_gives_back_the_general_registers_that_its_callers_keep(string word)
+    {
+        Iced.Intel.Register[] both =
+        [
+            Iced.Intel.Register.RBX, Iced.Intel.Register.RBP, Iced.Intel.Register.R12, Iced.Intel.Register.R13,
+            Iced.Intel.Register.R14, Iced.Intel.Register.R15,
+        ];
+        foreach (bool isWindows in new[] { false, true })
+        {
+            Iced.Intel.Register[] kept = isWindows ? [.. both, Iced.Intel.Register.RSI, Iced.Intel.Register.RDI] : both;
+            for (int slot = 0; slot < TileSet.Slots; slot++)
+            {
+                (int rows, int panels, bool isStream) = TileSet.Size(slot);
+                if (!TileCode.IsPossible(rows, panels, isStream)) continue;
+                var code = new CodeWriter();
+                TileCode.Write(code, Enum.Parse<TileKind>(word), rows, panels, isStream, isWindows);
+                var decoder = Iced.Intel.Decoder.Create(64, code.Code.ToArray());
+                var factory = new Iced.Intel.InstructionInfoFactory();
+                List<Iced.Intel.Register> saved = [], restored = [], written = [];
+                while (decoder.IP < (ulong)code.Length)
+                {
+                    Iced.Intel.Instruction read = decoder.Decode();
+                    if (read.Mnemonic == Iced.Intel.Mnemonic.Push) saved.Add(read.Op0Register);
+                    else if (read.Mnemonic == Iced.Intel.Mnemonic.Pop) restored.Insert(0, read.Op0Register);
+                    else
+                    {
+                        written.AddRange(factory.GetInfo(read).GetUsedRegisters()
+                            .Where(static used => used.Access is not (Iced.Intel.OpAccess.Read or Iced.Intel.OpAccess.CondRead
+                                or Iced.Intel.OpAccess.NoMemAccess))
+                            .Select(static used => Iced.Intel.RegisterExtensions.GetFullRegister(used.Register)));
+                    }
+                }
+
+                Assert.Equal(saved, restored);
+                Assert.Empty(written.Intersect(kept).Except(saved));
+            }
+        }
+    }
+
     // The vector registers that Windows wants back are saved before they are used, and given back in the same order.
     [Fact]
     public void The_code_for_Windows_saves_what_its_callers_keep()
