@@ -1,6 +1,7 @@
 // The row-wise operators: norms, element-wise arithmetic, and what decoding asks of logits.
 using Engine.Backends;
 using Engine.Cpu.Kernels;
+using Engine.Cpu.Threading;
 using Engine.Cpu.Simd;
 using Engine.Tensors;
 
@@ -13,9 +14,6 @@ public sealed unsafe partial class CpuBackend
     private const int ElementsOfNorm = 16_384;
     private const int ElementsOfArithmetic = 32_768;
     private const int ElementsOfSoftmax = 4_096;
-
-    // The last tile of the slowest thread is then at most a sixteenth of its work.
-    private const int TilesOfThread = 16;
 
     /// <inheritdoc />
     public Tensor Norm(in Tensor x, in NormWeights weights)
@@ -187,7 +185,7 @@ public sealed unsafe partial class CpuBackend
     private void RunRows<TKernel>(in TKernel kernel, Shape shape, int elementsOfTile) where TKernel : unmanaged, IRowKernel
     {
         if (shape.Count == 0) return;
-        int most = _pool.Threads == 1 ? 1 : _pool.Threads * TilesOfThread;   // rows ask for their next ones only within a tile
+        int most = _pool.Threads == 1 ? 1 : _pool.Threads * TileKernel.TilesOfThread;   // rows ask for their next ones only within a tile
         int rowsPerTile = Math.Max(elementsOfTile / shape.Columns, (shape.Rows + most - 1) / most);
         var job = new RowJob<TKernel>(kernel, _rung, shape.Rows, rowsPerTile);
         _pool.Run(job, job.Tiles);

@@ -13,6 +13,7 @@ internal readonly unsafe struct CacheBlocks(in KeyValueCache cache)
 {
     public readonly float* Keys = (float*)cache.Keys.Handle, Values = (float*)cache.Values.Handle;
     public readonly int KeyColumns = cache.KeyColumns, ValueColumns = cache.ValueColumns, Heads = cache.Heads;
+    public readonly int ValueDim = cache.ValueColumns / cache.Heads;
 
     /// <summary>Floats of a block's keys.</summary>
     public long KeySize => (long)KeyColumns * KeyValueCache.BlockPositions;
@@ -26,8 +27,6 @@ internal readonly unsafe struct CacheBlocks(in KeyValueCache cache)
     /// <summary>Values of a position of a block, for a head; those of the next position follow.</summary>
     public float* Value(int block, int position, int head) =>
         Values + (block * ValueSize) + (((long)(head * KeyValueCache.BlockPositions) + position) * ValueDim);
-
-    private int ValueDim => ValueColumns / Heads;
 }
 
 /// <summary>Writes rows to slots, some rows a tile.</summary>
@@ -46,14 +45,13 @@ internal unsafe struct AppendRows(
             int run = 1;    // neighbours in the block are transposed together
             while (row + run < end && position + run < KeyValueCache.BlockPositions && slots[row + run] == slots[row] + run) run++;
             Panel.Put(keys + (row * keyStride), keyStride, run, cache.KeyColumns, cache.Key(block, 0) + position);
-            int valueDim = cache.ValueColumns / cache.Heads;
             for (int head = 0; head < cache.Heads; head++)
             {
                 for (int i = 0; i < run; i++)
                 {
-                    float* from = values + ((row + i) * valueStride) + ((nint)head * valueDim);
-                    new ReadOnlySpan<float>(from, valueDim)
-                        .CopyTo(new Span<float>(cache.Value(block, position + i, head), valueDim));
+                    float* from = values + ((row + i) * valueStride) + ((nint)head * cache.ValueDim);
+                    new ReadOnlySpan<float>(from, cache.ValueDim)
+                        .CopyTo(new Span<float>(cache.Value(block, position + i, head), cache.ValueDim));
                 }
             }
 

@@ -19,7 +19,7 @@ internal static class TileKernel
     private const long OperationsOfTile = 200_000;
 
     // Enough that sentences of different lengths even out.
-    private const int TilesOfThread = 16;
+    internal const int TilesOfThread = 16;
 
     /// <summary>Runs all tiles on a pool.</summary>
     public static void Run<TKernel>(WorkerPool pool, Rung rung, in TKernel kernel, int tiles)
