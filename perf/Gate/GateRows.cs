@@ -2,6 +2,7 @@
 // the same code, but neighbours then take part in the figure.
 using Engine.Backends;
 using Engine.Perf.Kernels;
+using Engine.Perf.Measuring;
 using Engine.Tensors;
 
 namespace Engine.Perf.Gate;
@@ -16,9 +17,14 @@ internal static class GateRows
            select GemmRows.Row(type, shape.Item1, shape.Item2, shape.Item3, threads: 1),
         GemmRows.Row(DType.Float32, 1024, 2048, 512, threads: 1),
         AttentionRows.Row("causal", 128, AttentionMask.Causal, threads: 1),
-        RowwiseRows.Row(RowwiseRows.Softmax, 16, 4096, threads: 1),
-        RowwiseRows.Row(RowwiseRows.LayerNorm, 64, 512, threads: 1),
-        RowwiseRows.Row(RowwiseRows.Residual, 64, 512, threads: 1),
-        TranslationRow.Small,
+        RowwiseRows.Row(RowwiseRows.Softmax, 16, 4096, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.Softmax, 4, 4096, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.LayerNorm, 64, 512, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.LayerNorm, 16, 512, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.LayerNorm, 8, 512, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.Residual, 64, 512, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.Residual, 16, 512, threads: 1) with { Limit = Limit.Float32 },
+        RowwiseRows.Row(RowwiseRows.Residual, 8, 512, threads: 1) with { Limit = Limit.Float32 },
+        TranslationRow.Tiny,
     ];
 }

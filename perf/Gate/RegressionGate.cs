@@ -54,7 +54,7 @@ internal static class RegressionGate
         ILookup<string, double> shares = Measure(wanted, BaselineRuns);
         var baseline = new Baseline(
             MachineDescription.This().ToString(),
-            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]], isWhole: what == TranslationRow.Small.What))]);
+            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]], isWhole: what == TranslationRow.Tiny.What))]);
         File.WriteAllText(BaselineFile, baseline.ToJson() + "\n");
         foreach (BaselineRow row in baseline.Rows)
         {

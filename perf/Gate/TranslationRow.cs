@@ -1,4 +1,4 @@
-// A whole translation for the gate: a small model, one sentence, four beams. One sentence, because how many steps several
+// A whole translation for the gate: a tiny model, one sentence, four beams. One sentence, because how many steps several
 // take together depends on how fast they are handed in.
 using Engine.Backends;
 using Engine.Cpu;
@@ -14,9 +14,9 @@ namespace Engine.Perf.Gate;
 /// <summary>The row.</summary>
 internal static class TranslationRow
 {
-    private static readonly Translation Work = new(ModelShape.Small, DType.Float32, Batch: 1, Beam: 4, Length: 24);
+    private static readonly Translation Work = new(ModelShape.Tiny, DType.Float32, Batch: 1, Beam: 4, Length: 24);
 
-    public static KernelRow Small { get; } = new()
+    public static KernelRow Tiny { get; } = new()
     {
         What = $"{Work.Shape.Name} model, {Work.Length} tokens, beam {Work.Beam}, 1 thread",
         Threads = 1,

@@ -102,7 +102,7 @@ internal sealed class ModelRows(string cache, bool isQuick)
         Translation work = row.Work;
         string directory = ModelWriter.Cached(cache, work.Shape, work.Type);
         double floor = row.FloorMilliseconds;
-        int rounds = isQuick ? 1 : 2, repetitions = isQuick ? 2 : (int)Math.Clamp(700 / (3 * floor), 2, 10);
+        int rounds = isQuick ? 1 : 2, repetitions = isQuick ? 2 : (int)Math.Clamp(700 / (3 * floor), floor > 1000 ? 1 : 2, 10);
         var (own, peer) = (new List<double>(), new List<double>());
         for (int round = 0; round < rounds; round++)
         {
@@ -197,7 +197,7 @@ internal sealed class ModelRows(string cache, bool isQuick)
     public Result MeasureLoad(DType type)
     {
         string directory = ModelWriter.Cached(cache, ModelShape.Base, type);
-        LoadTimes[] times = [.. Enumerable.Range(0, isQuick ? 2 : 5).Select(_ => Parse<LoadTimes>(ChildProcess.Self(
+        LoadTimes[] times = [.. Enumerable.Range(0, isQuick ? 2 : 3).Select(_ => Parse<LoadTimes>(ChildProcess.Self(
             Words(ModelRun.LoadWord, directory, type.Word(), 1), ("DOTNET_TC_QuickJit", "1"), ("DOTNET_TieredPGO", "1"))))];
         double figure = Statistics.Median([.. times.Select(static time => time.FirstToken)]);
         double read = Statistics.Median([.. times.Select(static time => time.Read)]);

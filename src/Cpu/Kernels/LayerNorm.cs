@@ -49,7 +49,7 @@ internal readonly unsafe struct LayerNorm(
     {
         float* means = stackalloc float[RowsAtOnce];
         float* factors = stackalloc float[RowsAtOnce];
-        float* sums = stackalloc float[MostScratch];
+        float* memory = stackalloc float[MostScratch + Lanes.Count], sums = Lanes.Align(memory);
         bool isScratch = hasResidual && sum[first] == y[first] && RowsAtOnce * columns <= MostScratch;
         for (int row = first, count; row < end; row += count)
         {
@@ -77,40 +77,57 @@ internal readonly unsafe struct LayerNorm(
         TStore.End();
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Scale<TSimd, TStore>(float* x, float* y, float mean, float factor, float* next, float* nextResidual)
         where TSimd : unmanaged, ISimd<TSimd>
         where TStore : unmanaged, IStore
     {
-        TSimd center = TSimd.Broadcast(mean), r = TSimd.Broadcast(factor);
-        float* gain1 = gain, bias1 = bias;
-        nint i = 0;
-        if (bias1 != null)
-        {
-            for (; i <= columns - Lanes.Count; i += Lanes.Count)
-            {
-                TStore.Ask(next + i);
-                TStore.Ask(nextResidual + i);
-                TStore.Store(TSimd.Fma((TSimd.Load(x + i) - center) * r, TSimd.Load(gain1 + i), TSimd.Load(bias1 + i)), y + i);
-            }
-        }
-        else
-        {
-            for (; i <= columns - Lanes.Count; i += Lanes.Count)
-            {
-                TStore.Ask(next + i);
-                TStore.Ask(nextResidual + i);
-                TStore.Store((TSimd.Load(x + i) - center) * r * TSimd.Load(gain1 + i), y + i);
-            }
-        }
+        int left = columns % Lanes.Count, whole = columns - left;
+        if (bias != null) ScaleSteps<TSimd, TStore>(x, y, gain, bias, whole, mean, factor, next, nextResidual);
+        else ScaleSteps<TSimd, TStore>(x, y, gain, whole, mean, factor, next, nextResidual);
+        if (left > 0) ScaleFirst<TSimd>(x + whole, y + whole, whole, left, mean, factor);
+    }
 
-        int left = (int)(columns - i);
-        if (left == 0) return;
-        TSimd scaled = (Lanes.LoadFirst<TSimd>(x + i, left) - center) * r;
-        TSimd lastGain = Lanes.LoadFirst<TSimd>(gain1 + i, left);
-        TSimd last = bias1 != null
-            ? TSimd.Fma(scaled, lastGain, Lanes.LoadFirst<TSimd>(bias1 + i, left))
+    // The loops are methods of their own: with a call after the loop the JIT keeps the vectors of mean and factor in memory, and
+    // loads them in each step.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void ScaleSteps<TSimd, TStore>(
+        float* x, float* y, float* gain, float* bias, nint columns, float mean, float factor, float* next, float* nextResidual)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TStore : unmanaged, IStore
+    {
+        TSimd center = TSimd.Broadcast(mean), r = TSimd.Broadcast(factor);
+        for (nint i = 0; i < columns; i += Lanes.Count)
+        {
+            TStore.Ask(next + i);
+            TStore.Ask(nextResidual + i);
+            TStore.Store(TSimd.Fma((TSimd.Load(x + i) - center) * r, TSimd.Load(gain + i), TSimd.Load(bias + i)), y + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void ScaleSteps<TSimd, TStore>(
+        float* x, float* y, float* gain, nint columns, float mean, float factor, float* next, float* nextResidual)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TStore : unmanaged, IStore
+    {
+        TSimd center = TSimd.Broadcast(mean), r = TSimd.Broadcast(factor);
+        for (nint i = 0; i < columns; i += Lanes.Count)
+        {
+            TStore.Ask(next + i);
+            TStore.Ask(nextResidual + i);
+            TStore.Store((TSimd.Load(x + i) - center) * r * TSimd.Load(gain + i), y + i);
+        }
+    }
+
+    // What is left of a row: fewer columns than a vector has.
+    private void ScaleFirst<TSimd>(float* x, float* y, int column, int count, float mean, float factor)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd scaled = (Lanes.LoadFirst<TSimd>(x, count) - TSimd.Broadcast(mean)) * TSimd.Broadcast(factor);
+        TSimd lastGain = Lanes.LoadFirst<TSimd>(gain + column, count);
+        TSimd last = bias != null
+            ? TSimd.Fma(scaled, lastGain, Lanes.LoadFirst<TSimd>(bias + column, count))
             : scaled * lastGain;
-        Lanes.StoreFirst(last, y + i, left);
+        Lanes.StoreFirst(last, y, count);
     }
 }

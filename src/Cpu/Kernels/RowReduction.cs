@@ -53,7 +53,7 @@ internal static unsafe class RowReduction
         where TTerm : unmanaged, ITerm<TSimd>
         where TBeside : unmanaged, IBeside
     {
-        float* chains = stackalloc float[Step];
+        float* memory = stackalloc float[Step + Lanes.Count], chains = Lanes.Align(memory);
         AddSteps<TSimd, TTerm, TBeside>(x, columns, term, beside, chains);
         int left = columns % Step;
         float* rest = x + (columns - left);
