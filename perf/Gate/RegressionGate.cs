@@ -23,6 +23,9 @@ internal static class RegressionGate
 
     private const int BaselineRuns = 9;
 
+    // Between the runs of a baseline: what neighbours do lasts for a minute or more, and the spread must show it.
+    private static readonly TimeSpan BaselinePause = TimeSpan.FromSeconds(20);
+
     private static readonly string BaselineFile = Path.Combine("perf", "baseline.json");
 
     public static int Run(PerfOptions options)
@@ -51,10 +54,10 @@ internal static class RegressionGate
 
     private static int Write(string[] wanted)
     {
-        ILookup<string, double> shares = Measure(wanted, BaselineRuns);
+        ILookup<string, double> shares = Measure(wanted, BaselineRuns, BaselinePause);
         var baseline = new Baseline(
             MachineDescription.This().ToString(),
-            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]], isWhole: what == TranslationRow.Tiny.What))]);
+            [.. wanted.Select(what => Verdict.Remember(what, [.. shares[what]]))]);
         File.WriteAllText(BaselineFile, baseline.ToJson() + "\n");
         foreach (BaselineRow row in baseline.Rows)
         {
@@ -88,7 +91,7 @@ internal static class RegressionGate
             double share = row.Share * (1 + verdict.Change);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{what,-44}{share,8:P1} of its limit, was {row.Share,7:P1} ± {row.Tolerance:P1}: "
-                + $"{100 * verdict.Change,6:+0.0;-0.0} %{(verdict.IsSlower ? "  SLOWER" : "")}"));
+                + $"{100 * verdict.Change,6:+0.0;-0.0;0.0} %{(verdict.IsSlower ? "  SLOWER" : "")}"));
         }
 
         int slower = best.Values.Count(static verdict => verdict.IsSlower);
@@ -99,15 +102,16 @@ internal static class RegressionGate
     private static Dictionary<string, Verdict> Judge(IEnumerable<BaselineRow> rows)
     {
         BaselineRow[] all = [.. rows];
-        ILookup<string, double> shares = Measure([.. all.Select(static row => row.What)], Runs);
+        ILookup<string, double> shares = Measure([.. all.Select(static row => row.What)], Runs, pause: default);
         return all.ToDictionary(static row => row.What, row => Verdict.Of(row, [.. shares[row.What]]));
     }
 
-    private static ILookup<string, double> Measure(string[] names, int runs)
+    private static ILookup<string, double> Measure(string[] names, int runs, TimeSpan pause)
     {
         var shares = new List<(string What, double Share)>();
         for (int run = 0; run < runs; run++)
         {
+            if (run > 0) Thread.Sleep(pause);
             Console.Error.WriteLine($"  run {run + 1} of {runs}, {names.Length} rows");
             string answer = ChildProcess.Self([RunWord, .. names]).Output;
             foreach ((string what, double share) in JsonSerializer.Deserialize<Dictionary<string, double>>(answer)!)

@@ -8,30 +8,19 @@ namespace Engine.Perf.Gate;
 /// <param name="IsSlower">Whether that is more than noise.</param>
 internal readonly record struct Verdict(double Change, bool IsSlower)
 {
-    // Nobody's noise is less than what memory and code that lie elsewhere cost; and with more than this a slowdown of a
-    // tenth would pass.
+    // Nobody's noise is less than what memory and code that lie elsewhere cost.
     private const double LeastTolerance = 0.05;
-    private const double MostTolerance = 0.07;
-
-    // A whole translation spends part of its time in code that is no loop over numbers. A neighbour on the same core slows
-    // that otherwise than a loop of multiply-adds: with five busy neighbours a core it was a quarter slower.
-    private const double WholeTolerance = 0.25;
 
     // Of a standard deviation of one run; the median of three runs is closer than that.
     private const double Deviations = 4;
 
-    /// <summary>
-    /// The share to remember, and the tolerance that the spread of the runs asks for. Neighbours only ever slow a kernel, so
-    /// the upper quartile is nearest to what it does alone.
-    /// </summary>
+    /// <summary>The share to remember, the median, and the tolerance that the spread of the runs asks for.</summary>
     /// <param name="what">Name of the row.</param>
     /// <param name="shares">Of all runs.</param>
-    /// <param name="isWhole">Whether it is a whole translation.</param>
-    public static BaselineRow Remember(string what, IReadOnlyCollection<double> shares, bool isWhole = false)
+    public static BaselineRow Remember(string what, IReadOnlyCollection<double> shares)
     {
-        double share = Statistics.UpperQuartile(shares);
-        double spread = Deviations * Statistics.Deviation(shares) / share;
-        double tolerance = isWhole ? WholeTolerance : Math.Clamp(spread, LeastTolerance, MostTolerance);
+        double share = Statistics.Median(shares);
+        double tolerance = Math.Max(LeastTolerance, Deviations * Statistics.Deviation(shares) / share);
         return new BaselineRow(what, Math.Round(share, 4), Math.Round(tolerance, 4));
     }
 

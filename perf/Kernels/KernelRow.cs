@@ -23,9 +23,6 @@ internal sealed record KernelRow
 
     public required Goal Goal { get; init; }
 
-    /// <summary>Whether other threads than the caller work, so that the time of all of them counts.</summary>
-    public bool IsElsewhere { get; init; }
-
     /// <summary>What else is to be known.</summary>
     public string Note { get; init; } = "";
 
@@ -41,7 +38,7 @@ internal sealed record KernelRow
     public string Unit => !IsArithmetic ? "GB/s" : Limit == Limit.Int8 ? "Gop/s" : "GFLOP/s";
 
     /// <summary>The clock that suits the row.</summary>
-    public double Clock() => IsElsewhere ? Measuring.Clock.ProcessSeconds() : Measuring.Clock.Seconds(Threads);
+    public double Clock() => Measuring.Clock.Seconds(Threads);
 
     public Probe Probe() => Machine.Probe(Limit, Threads, Bytes);
 }

@@ -9,16 +9,11 @@ namespace Engine.Perf.Measuring;
 /// <summary>Clocks.</summary>
 internal static partial class Clock
 {
-    private const int ProcessTime = 2;
     private const int ThreadTime = 3;
 
     /// <summary>Seconds of the clock that suits so many threads; only differences mean something.</summary>
     public static double Seconds(int threads) =>
         threads == 1 && OperatingSystem.IsLinux() ? Read(ThreadTime) : Wall();
-
-    /// <summary>Seconds that all threads of this process have worked.</summary>
-    public static double ProcessSeconds() =>
-        OperatingSystem.IsLinux() ? Read(ProcessTime) : Environment.CpuUsage.TotalTime.TotalSeconds;
 
     /// <summary>Seconds of the wall clock.</summary>
     public static double Wall() => (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency;

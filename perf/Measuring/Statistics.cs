@@ -13,9 +13,6 @@ internal static class Statistics
         return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
 
-    /// <summary>The one that a quarter of them exceed.</summary>
-    public static double UpperQuartile(IReadOnlyCollection<double> values) => values.Order().ElementAt(3 * (values.Count - 1) / 4);
-
     /// <summary>The median distance from the median, scaled so that it is the standard deviation of normal noise.</summary>
     public static double Deviation(IReadOnlyCollection<double> values)
     {

@@ -14,11 +14,6 @@ internal sealed record ModelShape(
 
     public static ModelShape Student { get; } = new("student", 256, 1024, 6, 2, 4);
 
-    /// <summary>
-    /// For the gate: what a step reads, 292 KB, fits in a core's own cache of 512 KiB and more, so that no neighbour sweeps it out.
-    /// </summary>
-    public static ModelShape Tiny { get; } = new("tiny", 64, 128, 1, 1, 4, 500);
-
     private double FeedForward => 2.0 * Width * Hidden;
 
     private double Square => (double)Width * Width;
