@@ -28,7 +28,7 @@ internal sealed record Sample(double[] Rates, double[] Floors, double[][] Peers)
 /// <param name="MostRounds">Even if there is time left.</param>
 internal sealed record Budget(double Seconds, int LeastRounds, int MostRounds)
 {
-    public static Budget Full { get; } = new(0.9, 3, 101);
+    public static Budget Full { get; } = new(0.6, 3, 101);
 
     public static Budget Quick { get; } = new(0.3, 3, 31);
 

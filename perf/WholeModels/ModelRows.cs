@@ -102,7 +102,7 @@ internal sealed class ModelRows(string cache, bool isQuick)
         Translation work = row.Work;
         string directory = ModelWriter.Cached(cache, work.Shape, work.Type);
         double floor = row.FloorMilliseconds;
-        int rounds = isQuick ? 1 : 2, repetitions = isQuick ? 2 : (int)Math.Clamp(700 / (3 * floor), floor > 1000 ? 1 : 2, 10);
+        int rounds = isQuick ? 1 : 2, repetitions = isQuick ? 2 : (int)Math.Clamp(700 / (3 * floor), floor > 700 ? 1 : 2, 10);
         var (own, peer) = (new List<double>(), new List<double>());
         for (int round = 0; round < rounds; round++)
         {

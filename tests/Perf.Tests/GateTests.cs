@@ -37,7 +37,7 @@ public class GateTests
         double[] noisy = [0.5, 0.6, 0.5, 0.6, 0.55, 0.6, 0.5, 0.55, 0.6];
         BaselineRow row = Verdict.Remember("a kernel", noisy);
         Assert.All(noisy, share => Assert.False(Verdict.Of(row, [share]).IsSlower));
-        Assert.True(Verdict.Of(row, [0.35]).IsSlower);
+        Assert.True(Verdict.Of(row, [0.2]).IsSlower);
     }
 
     [Fact]
