@@ -1,0 +1,40 @@
+// What a piece of a SentencePiece model is for.
+namespace Engine.Text.SentencePiece;
+
+/// <summary>Kinds of pieces, with the numbers that the file has.</summary>
+public enum PieceType
+{
+    /// <summary>Found in text, with a score.</summary>
+    Normal = 1,
+
+    /// <summary>Stands for what no piece matches; exactly one in a model.</summary>
+    Unknown = 2,
+
+    /// <summary>Never found in text, and no text: begin, end.</summary>
+    Control = 3,
+
+    /// <summary>Found in text before anything else, and never cut.</summary>
+    UserDefined = 4,
+
+    /// <summary>In the list, but never used.</summary>
+    Unused = 5,
+
+    /// <summary>A byte of a character that no piece matches, written <c>&lt;0x00&gt;</c> .. <c>&lt;0xFF&gt;</c>.</summary>
+    Byte = 6,
+}
+
+/// <summary>How text is cut, with the numbers that the file has.</summary>
+public enum SegmentationType
+{
+    /// <summary>The most probable sequence of pieces (Kudo 2018).</summary>
+    Unigram = 1,
+
+    /// <summary>Byte-pair encoding: the best pair is joined until there is none (Sennrich et al. 2016).</summary>
+    Bpe = 2,
+
+    /// <summary>Whole words.</summary>
+    Word = 3,
+
+    /// <summary>Single characters.</summary>
+    Character = 4,
+}

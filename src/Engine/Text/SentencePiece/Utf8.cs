@@ -1,0 +1,28 @@
+// UTF-8 as SentencePiece reads it.
+namespace Engine.Text.SentencePiece;
+
+/// <summary>Lengths of characters.</summary>
+internal static class Utf8
+{
+    /// <summary>U+FFFD, which stands for a byte that is no UTF-8.</summary>
+    public static ReadOnlySpan<byte> Replacement => "\uFFFD"u8;
+
+    /// <summary>U+2581, which stands for a space in pieces.</summary>
+    public static ReadOnlySpan<byte> Space => "\u2581"u8;
+
+    /// <summary>Bytes of a character by its first byte; of what is none, 1.</summary>
+    public static int Length(byte first) => first switch
+    {
+        < 0xC0 => 1,
+        < 0xE0 => 2,
+        < 0xF0 => 3,
+        _ => 4,
+    };
+
+    /// <summary>Bytes of the character that text begins with, or of what is left of it.</summary>
+    public static int Length(ReadOnlySpan<byte> text) => Math.Min(Length(text[0]), text.Length);
+
+    /// <summary>Bytes of the valid character that text begins with; 0 if it begins with none.</summary>
+    public static int ValidLength(ReadOnlySpan<byte> text) =>
+        System.Text.Rune.DecodeFromUtf8(text, out _, out int count) == System.Buffers.OperationStatus.Done ? count : 0;
+}

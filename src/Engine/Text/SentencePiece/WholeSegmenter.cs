@@ -1,0 +1,32 @@
+// Models whose pieces are whole words, or single characters.
+namespace Engine.Text.SentencePiece;
+
+/// <summary>Each word, or each character, is a piece or unknown.</summary>
+internal sealed class WholeSegmenter(PieceTable table, bool isByWord) : ISegmenter
+{
+    public void Run(ReadOnlySpan<byte> text, Segments segments)
+    {
+        for (int start = 0, length; start < text.Length; start += length)
+        {
+            ReadOnlySpan<byte> rest = text[start..];
+            length = isByWord ? WordLength(rest) : table.UserDefined?.Longest(rest).Length ?? 0;
+            if (length == 0) length = Utf8.Length(rest);
+            int id = table.Text.Find(rest[..length]);
+            segments.Add(new Segment(id >= 0 ? id : table.Model.UnknownId, start, start + length));
+        }
+    }
+
+    public void Sample(ReadOnlySpan<byte> text, double alpha, ref SampleSource random, Segments segments) =>
+        throw new NotSupportedException(
+            $"{table.Model.Path}: a model of type {table.Model.Segmentation} has one way to cut a text; only Unigram and Bpe are sampled.");
+
+    // A word begins with its space, or ends with it.
+    private int WordLength(ReadOnlySpan<byte> text)
+    {
+        bool isSuffix = table.Model.HasSpaceAsSuffix;
+        int from = isSuffix ? 0 : Utf8.Length(text);
+        int space = from < text.Length ? text[from..].IndexOf(Utf8.Space) : -1;
+        if (space < 0) return text.Length;
+        return from + space + (isSuffix ? Utf8.Space.Length : 0);
+    }
+}
