@@ -15,6 +15,8 @@ internal static class EngineCommand
         ScoreCommand.Create(shell),
         InfoCommand.Create(shell),
         ConvertCommand.Create(shell),
+        TokenizeCommand.Create(shell),
+        DetokenizeCommand.Create(shell),
     };
 
     /// <summary>Runs a command line.</summary>

@@ -105,7 +105,7 @@ internal static class Flags
 
     /// <summary>How text becomes tokens.</summary>
     public static Option<string?> Tokenizer() => Word(
-        "--tokenizer", [Text.Tokenizer.Space.Word, Text.Tokenizer.Character.Word],
+        "--tokenizer", [.. Text.Tokenizer.Words],
         "How text becomes tokens. [default: as the model says]");
 
     /// <summary>An integer of a range.</summary>

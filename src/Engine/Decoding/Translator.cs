@@ -25,14 +25,14 @@ public sealed class Translator : IDisposable
     private long _lastDrop;
     private bool _disposed;
 
-    private Translator(Transformer model, ModelData data, TranslatorOptions options)
+    private Translator(Transformer model, ModelData data, TranslatorOptions options, ITokenizer tokenizer)
     {
         _model = model;
         _options = options;
         Format = data.Format;
         SourceVocabulary = data.SourceVocabulary;
         TargetVocabulary = data.TargetVocabulary;
-        Tokenizer = Text.Tokenizer.Find(options.Tokenizer ?? data.Tokenizer);
+        Tokenizer = tokenizer;
         _reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
         _worker = new Thread(Work) { IsBackground = true, Name = "Engine translator" };
         _worker.Start();
@@ -77,11 +77,11 @@ public sealed class Translator : IDisposable
         if (options.BatchSize < 1)
             throw new ArgumentException($"The batch size is {options.BatchSize}, expected at least 1.", nameof(options));
         DType? type = ComputeType.Parse(options.ComputeType);
-        Text.Tokenizer.Find(options.Tokenizer ?? data.Tokenizer);
+        ITokenizer tokenizer = Text.Tokenizer.Open(options.Tokenizer ?? data.Tokenizer, data.Path);
         var model = new Transformer(options.Backend, data, type);
         try
         {
-            return new Translator(model, data, options);
+            return new Translator(model, data, options, tokenizer);
         }
         catch
         {

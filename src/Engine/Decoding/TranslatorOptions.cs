@@ -19,6 +19,6 @@ public sealed record TranslatorOptions(IBackend Backend)
     /// <summary>Options of requests that bring none.</summary>
     public DecodingOptions Decoding { get; init; } = new();
 
-    /// <summary>How text becomes tokens, <c>space</c> or <c>character</c>; null: as the model says.</summary>
+    /// <summary>How text becomes tokens, one of <see cref="Text.Tokenizer.Words"/>; null: as the model says.</summary>
     public string? Tokenizer { get; init; }
 }

@@ -6,6 +6,7 @@ using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;
 using Engine.Text;
+using Engine.Text.SentencePiece;
 
 namespace Engine.Formats;
 
@@ -101,7 +102,7 @@ internal sealed class CTranslate2Reader
             TargetVocabulary = targetVocabulary,
             VocabularyMap = VocabularyMapFile.Read(_directory, targetVocabulary, tokens),
             Tokens = tokens,
-            Tokenizer = Tokenizer.Space.Word,
+            Tokenizer = TokenizerFiles.AreIn(_directory) ? SentencePieceTokenizer.Name : Tokenizer.Space.Word,
             Rounding = _file.Version <= 4 ? ActivationRounding.Legacy : ActivationRounding.Nearest,
             Resource = _file,
         };

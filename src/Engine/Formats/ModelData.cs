@@ -52,7 +52,7 @@ public sealed class ModelData : IDisposable
     /// <summary>Tokens with a meaning.</summary>
     public required SpecialTokens Tokens { get; init; }
 
-    /// <summary>How text becomes tokens, <c>space</c> or <c>character</c>.</summary>
+    /// <summary>How text becomes tokens, one of <see cref="Tokenizer.Words"/>.</summary>
     public required string Tokenizer { get; init; }
 
     /// <summary>How activations are rounded where weights are integers.</summary>

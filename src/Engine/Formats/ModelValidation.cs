@@ -131,9 +131,11 @@ internal static class ModelValidation
         // Marian's start token is in no vocabulary: its embedding is zeros, whatever its id.
         if (tokens.DecoderStart is { } start && !model.Config.StartsFromZeroEmbedding)
             CheckToken(configFile, "decoder start", start, "target", model.TargetVocabulary);
-        if (model.Tokenizer is not ("space" or "character"))
+        if (!Tokenizer.Words.Contains(model.Tokenizer))
+        {
             throw new ModelFormatException(configFile, "the tokenizer", Quote.Text(model.Tokenizer),
-                "\"space\" or \"character\"");
+                string.Join(" or ", Tokenizer.Words.Select(static word => $"\"{word}\"")));
+        }
     }
 
     private static void CheckCount(string file, string side, Vocabulary vocabulary, int rows)

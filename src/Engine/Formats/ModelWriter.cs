@@ -4,6 +4,7 @@ using System.Text.Json;
 using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;
+using Engine.Text.SentencePiece;
 
 namespace Engine.Formats;
 
@@ -56,6 +57,7 @@ public static class ModelWriter
             WriteConfig(
                 model, layout, aliases, Rounding(model, weights), Path.Combine(temporary, OwnFormat.ConfigName));
             WriteVocabularies(model, temporary);
+            if (model.Tokenizer == SentencePieceTokenizer.Name) TokenizerFiles.Copy(model.Path, temporary);
             if (model.VocabularyMap is { } map) VocabularyMapFile.Write(map, model.TargetVocabulary, temporary);
             cancellation.ThrowIfCancellationRequested();
             if (Directory.Exists(place)) Directory.Delete(place);

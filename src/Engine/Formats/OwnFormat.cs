@@ -57,7 +57,7 @@ internal static class OwnFormat
                 : Packed(root, configFile, file);
             SpecialTokens tokens = Tokens(root.SectionOrNull("tokens"));
             string tokenizer = root.Word("tokenizer", Tokenizer.Space.Word,
-                [(Tokenizer.Space.Word, Tokenizer.Space.Word), (Tokenizer.Character.Word, Tokenizer.Character.Word)]);
+                [.. Tokenizer.Words.Select(static word => (word, word))]);
             ActivationRounding rounding = root.Word("activation_rounding", ActivationRounding.Nearest, Roundings);
             root.RefuseUnknownKeys();
 

@@ -1,5 +1,6 @@
-// Text to tokens and back, where that needs no model: by space, or by character.
+// Text to tokens and back: by space, by character, or by the SentencePiece models that lie beside a translation model.
 using System.Text;
+using Engine.Text.SentencePiece;
 
 namespace Engine.Text;
 
@@ -25,14 +26,22 @@ public static class Tokenizer
     /// <summary>Every character (Unicode scalar value) is a token.</summary>
     public static ITokenizer Character { get; } = new CharacterTokenizer();
 
+    /// <summary>The words that there are.</summary>
+    public static IReadOnlyList<string> Words { get; } = [Space.Word, Character.Word, SentencePieceTokenizer.Name];
+
     /// <summary>The tokenizer of a word.</summary>
+    /// <param name="word">One of <see cref="Words"/>.</param>
+    /// <param name="directory">Of the translation model, for a tokenizer that has files.</param>
     /// <exception cref="ArgumentException">There is no such tokenizer.</exception>
-    public static ITokenizer Find(string word) => word switch
+    /// <exception cref="Engine.Formats.ModelFormatException">Its files are broken, or not there.</exception>
+    public static ITokenizer Open(string word, string directory)
     {
-        "space" => Space,
-        "character" => Character,
-        _ => throw new ArgumentException($"The tokenizer is '{word}', expected 'space' or 'character'.", nameof(word)),
-    };
+        if (word == Space.Word) return Space;
+        if (word == Character.Word) return Character;
+        if (word == SentencePieceTokenizer.Name) return TokenizerFiles.Open(directory);
+        throw new ArgumentException(
+            $"The tokenizer is '{word}', expected {string.Join(" or ", Words.Select(static known => $"'{known}'"))}.", nameof(word));
+    }
 
     private sealed class SpaceTokenizer : ITokenizer
     {

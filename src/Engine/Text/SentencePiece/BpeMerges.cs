@@ -20,7 +20,7 @@ internal sealed class BpeMerges
             ReadOnlySpan<byte> rest = table.Bytes[id];
             for (int length; !rest.IsEmpty; rest = rest[length..])
             {
-                length = Utf8.Length(rest);
+                length = Characters.Length(rest);
                 if (table.Text.Find(rest[..length]) < 0 && characters.Add(Convert.ToHexString(rest[..length])))
                     symbols.Add((rest[..length].ToArray(), model.Count + characters.Count - 1));
             }
@@ -32,7 +32,7 @@ internal sealed class BpeMerges
         foreach (int id in pieces)
         {
             ReadOnlySpan<byte> text = table.Bytes[id];
-            for (int cut = Utf8.Length(text); cut < text.Length; cut += Utf8.Length(text[cut..]))
+            for (int cut = Characters.Length(text); cut < text.Length; cut += Characters.Length(text[cut..]))
             {
                 int left = Symbols.Find(text[..cut]), right = Symbols.Find(text[cut..]);
                 if (left >= 0 && right >= 0) Pairs.Add(left, right, id);

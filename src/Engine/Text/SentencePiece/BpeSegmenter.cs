@@ -83,7 +83,7 @@ internal sealed class BpeSegmenter : ISegmenter
             bool isFrozen = length > 0;
             if (!isFrozen)
             {
-                length = Utf8.Length(rest);
+                length = Characters.Length(rest);
                 id = _merges.Symbols.Find(rest[..length]);
             }
 

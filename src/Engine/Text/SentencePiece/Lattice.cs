@@ -19,7 +19,7 @@ internal sealed class Lattice
         _bestTo = new double[_length + 1];
         _bestTo.AsSpan(1).Fill(double.NegativeInfinity);
         var found = new List<(int Id, int End, float Score)>();
-        for (int start = 0; start < _length; start += Utf8.Length(text[start..]))
+        for (int start = 0; start < _length; start += Characters.Length(text[start..]))
         {
             found.Clear();
             model.Candidates(text, start, found);

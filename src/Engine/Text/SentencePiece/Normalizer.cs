@@ -10,7 +10,7 @@ internal sealed class Normalizer(NormalizerRules rules, PieceTrie? userDefined, 
     /// <summary>The most bytes that some bytes of text become, dummy prefix included: a replacement of a charsmap may be long.</summary>
     private const int LeastRoom = 64;
 
-    private readonly byte[] _space = rules.EscapesSpaces ? Utf8.Space.ToArray() : [(byte)' '];
+    private readonly byte[] _space = rules.EscapesSpaces ? Characters.Space.ToArray() : [(byte)' '];
 
     /// <summary>Normalises text into a buffer, which grows where it must.</summary>
     /// <returns>The number of bytes written.</returns>
@@ -90,8 +90,8 @@ internal sealed class Normalizer(NormalizerRules rules, PieceTrie? userDefined, 
 
         int length = rules.Map.Longest(text, out replacement);
         if (length > 0) return length;
-        length = Utf8.ValidLength(text);
-        replacement = length > 0 ? text[..length] : Utf8.Replacement;
+        length = Characters.ValidLength(text);
+        replacement = length > 0 ? text[..length] : Characters.Replacement;
         return Math.Max(length, 1);
     }
 

@@ -32,16 +32,16 @@ internal sealed class PieceDecoder(SentencePieceModel model)
         else
         {
             ReadOnlySpan<byte> rest = Encoding.UTF8.GetBytes(piece);
-            if (_isBeginning && _stripsPrefix && rest.StartsWith(Utf8.Space))
+            if (_isBeginning && _stripsPrefix && rest.StartsWith(Characters.Space))
             {
-                rest = rest[Utf8.Space.Length..];
+                rest = rest[Characters.Space.Length..];
                 _isBeginning = model.Normalizer.RemovesExtraSpaces;
             }
 
             while (!rest.IsEmpty)
             {
-                bool isSpace = rest.StartsWith(Utf8.Space);
-                int length = Utf8.Length(rest);
+                bool isSpace = rest.StartsWith(Characters.Space);
+                int length = Characters.Length(rest);
                 _text.AddRange(isSpace ? " "u8 : rest[..length]);
                 rest = rest[length..];
             }
@@ -62,8 +62,8 @@ internal sealed class PieceDecoder(SentencePieceModel model)
         ReadOnlySpan<byte> rest = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_bytes);
         while (!rest.IsEmpty)
         {
-            int length = Utf8.ValidLength(rest);
-            _text.AddRange(length > 0 ? rest[..length] : Utf8.Replacement);
+            int length = Characters.ValidLength(rest);
+            _text.AddRange(length > 0 ? rest[..length] : Characters.Replacement);
             rest = rest[Math.Max(length, 1)..];
         }
 

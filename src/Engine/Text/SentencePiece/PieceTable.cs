@@ -39,12 +39,12 @@ internal sealed class PieceTable
     public int WordLength(ReadOnlySpan<byte> text)
     {
         if (!CutsAtSpaces) return text.Length;
-        int first = Utf8.Length(text);
+        int first = Characters.Length(text);
         if (first >= text.Length) return text.Length;
-        int next = text[first..].IndexOf(Utf8.Space);
+        int next = text[first..].IndexOf(Characters.Space);
         return next < 0 ? text.Length : first + next;
     }
 
     private bool IsWithinWord(byte[] piece) =>
-        !Model.HasSpaceAsSuffix && piece.AsSpan(Utf8.Length(piece)).IndexOf(Utf8.Space) < 0;
+        !Model.HasSpaceAsSuffix && piece.AsSpan(Characters.Length(piece)).IndexOf(Characters.Space) < 0;
 }

@@ -13,7 +13,7 @@ public sealed record ScoredPieces(IReadOnlyList<string> Pieces, IReadOnlyList<in
 public sealed class SentencePieceTokenizer : ITokenizer
 {
     /// <summary>The word that configurations call it by.</summary>
-    public const string WordOf = "sentencepiece";
+    public const string Name = "sentencepiece";
 
     // The reference gives no more.
     private const int MostBest = 1024;
@@ -39,11 +39,15 @@ public sealed class SentencePieceTokenizer : ITokenizer
     public SentencePieceModel Model { get; }
 
     /// <inheritdoc />
-    public string Word => WordOf;
+    public string Word => Name;
 
     /// <summary>Reads a model file and makes its tokenizer.</summary>
     /// <exception cref="Engine.Formats.ModelFormatException">It is no SentencePiece model.</exception>
     public static SentencePieceTokenizer Load(string file) => new(SentencePieceModel.Load(file));
+
+    /// <summary>The model files in the directory of a translation model, for its source and its target; they may be the same.</summary>
+    /// <exception cref="Engine.Formats.ModelFormatException">There is none.</exception>
+    public static (string Source, string Target) FilesOf(string directory) => TokenizerFiles.Of(directory);
 
     /// <inheritdoc />
     public IReadOnlyList<string> Tokenize(string text)

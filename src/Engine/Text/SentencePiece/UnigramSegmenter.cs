@@ -54,7 +54,7 @@ internal sealed class UnigramSegmenter : ISegmenter
         int unknown = _table.Model.UnknownId;
         for (int start = 0, length; start < text.Length; start += length)
         {
-            length = Math.Min(Utf8.Length(text[start]), text.Length - start);
+            length = Math.Min(Characters.Length(text[start]), text.Length - start);
             float before = best[start].Score;
             bool isKnown = false;
             int trie = PieceTrie.Root;
@@ -100,7 +100,7 @@ internal sealed class UnigramSegmenter : ISegmenter
     public void Candidates(ReadOnlySpan<byte> text, int start, List<(int Id, int End, float Score)> found)
     {
         SentencePieceModel model = _table.Model;
-        int length = Math.Min(Utf8.Length(text[start]), text.Length - start), trie = PieceTrie.Root;
+        int length = Math.Min(Characters.Length(text[start]), text.Length - start), trie = PieceTrie.Root;
         bool isKnown = false;
         for (int at = start; at < text.Length;)
         {
@@ -108,7 +108,7 @@ internal sealed class UnigramSegmenter : ISegmenter
             if (id == -2) break;
             if (id < 0 || model.Types[id] == PieceType.Unused) continue;
             float score = model.Types[id] == PieceType.UserDefined
-                ? (float)((Characters(text[start..at]) * _mostScore) - 0.1)   // here the reference counts characters, not bytes
+                ? (float)((CountOf(text[start..at]) * _mostScore) - 0.1)   // here the reference counts characters, not bytes
                 : model.Scores[id];
             found.Add((id, at, score));
             isKnown |= at - start == length;
@@ -117,10 +117,10 @@ internal sealed class UnigramSegmenter : ISegmenter
         if (!isKnown) found.Add((model.UnknownId, start + length, _unknownScore));
     }
 
-    private static int Characters(ReadOnlySpan<byte> text)
+    private static int CountOf(ReadOnlySpan<byte> text)
     {
         int count = 0;
-        for (; !text.IsEmpty; count++) text = text[Utf8.Length(text)..];
+        for (; !text.IsEmpty; count++) text = text[Characters.Length(text)..];
         return count;
     }
 

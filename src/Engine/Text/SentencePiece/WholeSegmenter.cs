@@ -10,7 +10,7 @@ internal sealed class WholeSegmenter(PieceTable table, bool isByWord) : ISegment
         {
             ReadOnlySpan<byte> rest = text[start..];
             length = isByWord ? WordLength(rest) : table.UserDefined?.Longest(rest).Length ?? 0;
-            if (length == 0) length = Utf8.Length(rest);
+            if (length == 0) length = Characters.Length(rest);
             int id = table.Text.Find(rest[..length]);
             segments.Add(new Segment(id >= 0 ? id : table.Model.UnknownId, start, start + length));
         }
@@ -24,9 +24,9 @@ internal sealed class WholeSegmenter(PieceTable table, bool isByWord) : ISegment
     private int WordLength(ReadOnlySpan<byte> text)
     {
         bool isSuffix = table.Model.HasSpaceAsSuffix;
-        int from = isSuffix ? 0 : Utf8.Length(text);
-        int space = from < text.Length ? text[from..].IndexOf(Utf8.Space) : -1;
+        int from = isSuffix ? 0 : Characters.Length(text);
+        int space = from < text.Length ? text[from..].IndexOf(Characters.Space) : -1;
         if (space < 0) return text.Length;
-        return from + space + (isSuffix ? Utf8.Space.Length : 0);
+        return from + space + (isSuffix ? Characters.Space.Length : 0);
     }
 }

@@ -2,7 +2,7 @@
 namespace Engine.Text.SentencePiece;
 
 /// <summary>Lengths of characters.</summary>
-internal static class Utf8
+internal static class Characters
 {
     /// <summary>U+FFFD, which stands for a byte that is no UTF-8.</summary>
     public static ReadOnlySpan<byte> Replacement => "\uFFFD"u8;
