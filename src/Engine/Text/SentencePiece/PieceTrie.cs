@@ -74,19 +74,18 @@ internal sealed class PieceTrie
 
     private sealed class Builder((byte[] Text, int Value)[] strings)
     {
-        // Blocks further back are full enough not to be looked at again.
-        private const int OpenBlocks = 8;
+        // Where several successors are placed: blocks further back are left to nodes with one, which fit in any hole.
+        private const int OpenBlocks = 2;
 
         private readonly HashSet<int> _bases = [];
         private ulong[] _units = [];
         private int _count;
-        private int _firstFree;
+        private int[] _jumps = [];   // from a used unit to one behind it, with only used ones between
 
         public ulong[] Units()
         {
             AddBlock();
             AddBlock();
-            _firstFree = BlockUnits;
             Arrange(Root, 0, strings.Length, 0);
             return _units[.._count];
         }
@@ -118,22 +117,47 @@ internal sealed class PieceTrie
 
         private int Place(List<(byte Label, int First, int End)> children)
         {
-            while (_firstFree < _count && !IsFree(_firstFree)) _firstFree++;
-            for (int slot = Math.Max(_firstFree, _count - (OpenBlocks * BlockUnits)); ; slot++)
+            int first = children.Count == 1 ? BlockUnits : Math.Max(BlockUnits, _count - (OpenBlocks * BlockUnits));
+            for (int slot = NextFree(first); ; slot = NextFree(slot + 1))
             {
-                if (slot == _count) AddBlock();
-                if (!IsFree(slot)) continue;
                 int place = slot ^ children[0].Label;
-                if (!children.TrueForAll(child => IsFree(place ^ child.Label)) || !_bases.Add(place)) continue;
-                return place;
+                if (AreFree(place, children) && _bases.Add(place)) return place;
             }
+        }
+
+        private int NextFree(int slot)
+        {
+            int free = slot;
+            while (free < _count && !IsFree(free)) free = Math.Max(_jumps[free], free + 1);
+            for (int at = slot; at < free && at < _count;)
+            {
+                int next = Math.Max(_jumps[at], at + 1);
+                _jumps[at] = free;
+                at = next;
+            }
+
+            if (free == _count) AddBlock();
+            return free;
+        }
+
+        private bool AreFree(int place, List<(byte Label, int First, int End)> children)
+        {
+            foreach (var (label, _, _) in children)
+                if (!IsFree(place ^ label)) return false;
+            return true;
         }
 
         private bool IsFree(int slot) => slot >= BlockUnits && _units[slot] == NoLabel;
 
         private void AddBlock()
         {
-            if (_count + BlockUnits > _units.Length) Array.Resize(ref _units, Math.Max(1 << 14, 2 * _units.Length));
+            if (_count + BlockUnits > _units.Length)
+            {
+                int size = Math.Max(1 << 14, 2 * _units.Length);
+                Array.Resize(ref _units, size);
+                Array.Resize(ref _jumps, size);
+            }
+
             _units.AsSpan(_count, BlockUnits).Fill(NoLabel);
             _count += BlockUnits;
         }
