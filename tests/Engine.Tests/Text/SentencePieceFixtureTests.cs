@@ -14,12 +14,11 @@ public class SentencePieceFixtureTests
     [InlineData("m30k.bpe8k_bf")]
     public void Every_line_gives_the_ids_pieces_and_text_of_the_reference(string name)
     {
-        string folder = TestData.Find("sentencepiece");
-        string[] input = JsonSerializer.Deserialize<string[]>(File.ReadAllText(Path.Combine(folder, "input.json")))!;
-        using var expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, $"{name}.model.json")));
+        string[] input = JsonSerializer.Deserialize<string[]>(File.ReadAllText(TestData.Find("sentencepiece/input.json")))!;
+        using var expected = JsonDocument.Parse(File.ReadAllText(TestData.Find($"sentencepiece/{name}.model.json")));
         JsonElement ids = expected.RootElement.GetProperty("ids"), pieces = expected.RootElement.GetProperty("pcs");
         JsonElement decoded = expected.RootElement.GetProperty("dec");
-        SentencePieceTokenizer tokenizer = SentencePieceTokenizer.Load(Path.Combine(folder, $"{name}.model"));
+        SentencePieceTokenizer tokenizer = SentencePieceTokenizer.Load(TestData.Find($"sentencepiece/{name}.model"));
         Assert.Equal(input.Length, ids.GetArrayLength());
         var wrong = new List<string>();
         for (int i = 0; i < input.Length; i++)

@@ -31,10 +31,11 @@ internal static class TokenizerFiles
         directory, "the SentencePiece model", "missing", $"{Source} and {Target}, or {string.Join(" or ", Shared)}");
 
     /// <summary>Copies them to another directory.</summary>
+    /// <exception cref="ModelFormatException">There are none.</exception>
     public static void Copy(string from, string to)
     {
-        if (Find(from) is not { } files) return;
-        foreach (string file in new[] { files.Source, files.Target }.Distinct())
+        var (source, target) = Of(from);
+        foreach (string file in new[] { source, target }.Distinct())
             File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
     }
 
