@@ -1,5 +1,6 @@
 // Answers, a line each, gathered until they are flushed. A reader that went away and a full disk are told apart here.
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -46,6 +47,22 @@ internal sealed class AnswerStream : IDisposable
     {
         if (text.AsSpan().ContainsAny('\n', '\r')) text = text.Replace('\n', ' ').Replace('\r', ' ');
         Encoding.UTF8.GetBytes(text, _buffer);
+        EndLine();
+    }
+
+    /// <summary>Writes numbers, separated by spaces, on a line.</summary>
+    public void Line(IReadOnlyList<int> numbers)
+    {
+        const int MostDigits = 11;
+        for (int i = 0; i < numbers.Count; i++)
+        {
+            Span<byte> space = _buffer.GetSpan(MostDigits + 1);
+            int start = i == 0 ? 0 : 1;
+            space[0] = (byte)' ';
+            numbers[i].TryFormat(space[start..], out int digits, default, CultureInfo.InvariantCulture);
+            _buffer.Advance(start + digits);
+        }
+
         EndLine();
     }
 

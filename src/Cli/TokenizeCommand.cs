@@ -35,8 +35,8 @@ internal abstract class PieceCommand(Shell shell, string what)
         return command;
     }
 
-    /// <summary>The answers to a line.</summary>
-    protected abstract IEnumerable<string> Answer(ParseResult parsed, SentencePieceTokenizer tokenizer, TextLine line, int number);
+    /// <summary>What answers a line: its number, the tokenizer, and where answers go.</summary>
+    protected abstract Action<TextLine, int> Answer(ParseResult parsed, SentencePieceTokenizer tokenizer, AnswerStream answers);
 
     private int Run(ParseResult parsed, CancellationToken cancellation)
     {
@@ -47,12 +47,12 @@ internal abstract class PieceCommand(Shell shell, string what)
             throw new UsageException($"{output} is both input and output.");
         SentencePieceTokenizer tokenizer = SentencePieceTokenizer.Load(File(parsed));
         using AnswerStream answers = AnswerStream.Open(shell, output);
+        Action<TextLine, int> answer = Answer(parsed, tokenizer, answers);
         int number = 0;
         foreach (TextLine line in inputs.Lines())
         {
             cancellation.ThrowIfCancellationRequested();
-            foreach (string answer in Answer(parsed, tokenizer, line, number)) answers.Line(answer);
-            number++;
+            answer(line, number++);
         }
 
         answers.Flush();
@@ -103,25 +103,39 @@ internal sealed class TokenizeCommand : PieceCommand
         return command;
     }
 
-    protected override IEnumerable<string> Answer(
-        ParseResult parsed, SentencePieceTokenizer tokenizer, TextLine line, int number)
+    protected override Action<TextLine, int> Answer(
+        ParseResult parsed, SentencePieceTokenizer tokenizer, AnswerStream answers)
     {
-        bool ids = parsed.GetValue(Ids);
+        bool asIds = parsed.GetValue(Ids), isSample = parsed.GetValue(_sample);
         int best = parsed.GetValue(_best);
-        if (parsed.GetValue(_sample))
+        long seed = parsed.GetValue(_seed);
+        float alpha = parsed.GetValue(_alpha);
+        return (line, number) =>
         {
-            IReadOnlyList<string> drawn =
-                tokenizer.Sample(line.Text, parsed.GetValue(_alpha), best, parsed.GetValue(_seed), number);
-            return [ids ? Join(drawn.Select(tokenizer.Model.Id)) : string.Join(' ', drawn)];
-        }
-
-        if (best > 0)
-            return tokenizer.Best(line.Text, best).Select(way => ids ? Join(way.Ids) : string.Join(' ', way.Pieces));
-        return [ids ? Join(tokenizer.Encode(line.Text)) : string.Join(' ', tokenizer.Tokenize(line.Text))];
+            if (isSample)
+            {
+                IReadOnlyList<string> drawn = tokenizer.Sample(line.Text, alpha, best, seed, number);
+                if (asIds) answers.Line([.. drawn.Select(tokenizer.Model.Id)]);
+                else answers.Line(string.Join(' ', drawn));
+            }
+            else if (best > 0)
+            {
+                foreach (ScoredPieces way in tokenizer.Best(line.Text, best))
+                {
+                    if (asIds) answers.Line(way.Ids);
+                    else answers.Line(string.Join(' ', way.Pieces));
+                }
+            }
+            else if (asIds)
+            {
+                answers.Line(tokenizer.Encode(line.Text));
+            }
+            else
+            {
+                answers.Line(string.Join(' ', tokenizer.Tokenize(line.Text)));
+            }
+        };
     }
-
-    private static string Join(IEnumerable<int> ids) =>
-        string.Join(' ', ids.Select(static id => id.ToString(CultureInfo.InvariantCulture)));
 }
 
 /// <summary>Pieces to text.</summary>
@@ -135,16 +149,21 @@ internal sealed class DetokenizeCommand : PieceCommand
     public static Command Create(Shell shell) =>
         new DetokenizeCommand(shell).Create("detokenize", "Writes the text of each line of pieces, which spaces separate.");
 
-    protected override IEnumerable<string> Answer(
-        ParseResult parsed, SentencePieceTokenizer tokenizer, TextLine line, int number)
+    protected override Action<TextLine, int> Answer(
+        ParseResult parsed, SentencePieceTokenizer tokenizer, AnswerStream answers)
     {
-        string[] words = line.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return [parsed.GetValue(Ids) ? tokenizer.Decode(Array.ConvertAll(words, Id)) : tokenizer.Detokenize(words)];
-
-        int Id(string word) =>
-            int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id < tokenizer.Model.Count
-                ? id
-                : throw new InvalidDataException(
-                    $"{line.Place}: the id is '{word}', expected a number below {tokenizer.Model.Count}.");
+        bool fromIds = parsed.GetValue(Ids);
+        return (line, _) =>
+        {
+            string[] words = line.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            answers.Line(fromIds
+                ? tokenizer.Decode(Array.ConvertAll(words, word => Id(word, line, tokenizer.Model.Count)))
+                : tokenizer.Detokenize(words));
+        };
     }
+
+    private static int Id(string word, TextLine line, int count) =>
+        int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && id < count
+            ? id
+            : throw new InvalidDataException($"{line.Place}: the id is '{word}', expected a number below {count}.");
 }
