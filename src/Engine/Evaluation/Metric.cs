@@ -34,6 +34,27 @@ public abstract class Metric
     /// <param name="references">Its references.</param>
     public abstract MetricScore ScoreSentence(string hypothesis, IReadOnlyList<string> references);
 
+    /// <summary>Scores each segment as a sentence: much faster than one after another.</summary>
+    /// <param name="hypotheses">Hypotheses, a segment each.</param>
+    /// <param name="references">Streams of references, each as long as the hypotheses; null: no reference there.</param>
+    public IReadOnlyList<MetricScore> ScoreSentences(
+        IReadOnlyList<string> hypotheses, IReadOnlyList<IReadOnlyList<string?>> references)
+    {
+        SegmentStatistics statistics = Gather(hypotheses, references);
+        var scores = new MetricScore[statistics.Segments];
+        var counts = new double[Width];
+        string same = Signature(statistics.References);
+        for (int segment = 0; segment < scores.Length; segment++)
+        {
+            ReadOnlySpan<int> row = statistics[segment];
+            for (int i = 0; i < counts.Length; i++) counts[i] = row[i];
+            string signature = statistics.References is null ? Signature(ReferencesOf(segment, references)) : same;
+            scores[segment] = ScoreOf(counts, signature);
+        }
+
+        return scores;
+    }
+
     internal abstract SegmentCounter CreateCounter();
 
     /// <summary>The score of counts.</summary>
@@ -99,13 +120,19 @@ public abstract class Metric
         {
             if (hypotheses[segment] is null)
                 throw new ArgumentException($"The hypothesis {segment + 1:N0} is null, expected a text.", nameof(hypotheses));
-            int count = 0;
-            foreach (IReadOnlyList<string?> stream in references) count += stream[segment] is null ? 0 : 1;
+            int count = ReferencesOf(segment, references);
             if (count == 0)
                 throw new ArgumentException($"The segment {segment + 1:N0} has no reference, expected one.", nameof(references));
             differ |= count != (all ??= count);
         }
 
         return differ ? null : all;
+    }
+
+    private static int ReferencesOf(int segment, IReadOnlyList<IReadOnlyList<string?>> references)
+    {
+        int count = 0;
+        foreach (IReadOnlyList<string?> stream in references) count += stream[segment] is null ? 0 : 1;
+        return count;
     }
 }

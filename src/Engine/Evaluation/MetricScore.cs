@@ -1,6 +1,4 @@
 // A score that says how it came about: without its signature a BLEU compares with no other (Post 2018).
-using System.Globalization;
-
 namespace Engine.Evaluation;
 
 /// <summary>A score of a corpus or of a sentence.</summary>
@@ -28,16 +26,26 @@ public abstract class MetricScore
     /// <summary>As sacrebleu writes it: <c>BLEU = 41.02 71.2/48.1/34.5/24.9 (BP = ...)</c></summary>
     public sealed override string ToString() => Format(2);
 
-    /// <summary>As sacrebleu writes it.</summary>
+    /// <summary>As sacrebleu writes it: <c>BLEU|nrefs:1|... = 41.02 (μ = 41.01 ± 0.80) 71.2/48.1/34.5/24.9 (BP = ...)</c></summary>
     /// <param name="digits">Digits of the score after the point.</param>
-    /// <param name="withSignature">Whether the signature stands after the name.</param>
-    /// <param name="interval">Mean and interval of resampled corpora, to be told beside the score; null: none.</param>
-    public string Format(int digits, bool withSignature = false, ConfidenceInterval? interval = null)
+    /// <param name="signature">What stands after the name; empty: nothing.</param>
+    /// <param name="interval">Mean and interval of resampled corpora; not told where null, or where the mean is 0.</param>
+    public string Format(int digits, string signature = "", ConfidenceInterval? interval = null)
+    {
+        ArgumentNullException.ThrowIfNull(signature);
+        string name = signature.Length == 0 ? Name : $"{Name}|{signature}";
+        string details = Details.Length == 0 ? "" : $" {Details}";
+        ConfidenceInterval? told = interval is { Mean: > 0 } ? interval : null;
+        return $"{name} = {FormatValue(digits, told)}{details}";
+    }
+
+    /// <summary>The score alone: <c>41.02</c>, or <c>41.02 (μ = 41.01 ± 0.80)</c></summary>
+    /// <param name="digits">Digits of the score after the point.</param>
+    /// <param name="interval">Mean and interval of resampled corpora; null: none are told.</param>
+    public string FormatValue(int digits, ConfidenceInterval? interval = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(digits);
-        string name = withSignature ? $"{Name}|{Signature}" : Name;
-        string mean = interval is { Mean: > 0 } found ? $" (μ = {found.Format(digits)})" : "";
-        string details = Details.Length == 0 ? "" : $" {Details}";
-        return string.Create(CultureInfo.InvariantCulture, $"{name} = {PythonText.Fixed(Value, digits)}{mean}{details}");
+        string mean = interval is { } found ? $" (μ = {found.Format(digits)})" : "";
+        return PythonText.Fixed(Value, digits) + mean;
     }
 }

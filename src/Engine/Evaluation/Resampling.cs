@@ -62,10 +62,11 @@ internal static class Resampling
     /// <summary>Mean of scores, and the interval that a fortieth of them is below and a fortieth above.</summary>
     public static ConfidenceInterval Interval(Metric metric, double[] scores)
     {
+        bool single = AreSingle(metric, scores);
         double[] sorted = [.. scores.Order()];
         int low = sorted.Length / 40;
-        double width = sorted[^(low + 1)] - sorted[low];
-        return new ConfidenceInterval(Mean(metric, sorted), 0.5 * Rounded(metric, width));
+        double width = Rounded(sorted[^(low + 1)] - sorted[low], single);
+        return new ConfidenceInterval(Mean(sorted, single), 0.5 * width);
     }
 
     /// <summary>
@@ -73,21 +74,25 @@ internal static class Resampling
     /// </summary>
     public static double PValue(Metric metric, double[] baseline, double[] system, double difference)
     {
+        bool single = AreSingle(metric, baseline) && AreSingle(metric, system);
         var differences = new double[system.Length];
-        for (int i = 0; i < system.Length; i++) differences[i] = Math.Abs(Rounded(metric, system[i] - baseline[i]));
-        double mean = Mean(metric, differences);
-        for (int i = 0; i < differences.Length; i++) differences[i] = Rounded(metric, differences[i] - mean);
-        return PValue(differences, Rounded(metric, difference));
+        for (int i = 0; i < system.Length; i++) differences[i] = Math.Abs(Rounded(system[i] - baseline[i], single));
+        double mean = Mean(differences, single);
+        for (int i = 0; i < differences.Length; i++) differences[i] = Rounded(differences[i] - mean, single);
+        return PValue(differences, Rounded(difference, single));
     }
 
     /// <summary>(c + 1) / (n + 1), where c of n differences are larger than the real one.</summary>
     public static double PValue(double[] differences, double difference) =>
         (differences.Count(found => found > difference) + 1.0) / (differences.Length + 1.0);
 
-    // Scores that are in single precision are so after each step. A difference of two is exact in double precision.
-    private static double Rounded(Metric metric, double value) => metric.SamplesAreSingle ? (float)value : value;
+    // A score of zero is a number of Python, and makes numpy hold all of them in double precision.
+    private static bool AreSingle(Metric metric, double[] scores) => metric.SamplesAreSingle && !scores.Contains(0);
 
-    private static double Mean(Metric metric, double[] values) => metric.SamplesAreSingle
+    // What is in single precision is so after each step. A difference of two is exact in double precision.
+    private static double Rounded(double value, bool single) => single ? (float)value : value;
+
+    private static double Mean(double[] values, bool single) => single
         ? PairwiseSum<float>(Array.ConvertAll(values, value => (float)value)) / values.Length
         : PairwiseSum<double>(values) / values.Length;
 

@@ -30,10 +30,14 @@ public sealed class SacreBleuTests
             Compare(expected, found);
             Assert.Equal(expected.GetProperty("sig").GetString(), found.Signature);
             if (!expected.TryGetProperty("sentences", out JsonElement sentences)) continue;
+            IReadOnlyList<MetricScore> scores = metric.ScoreSentences(hypotheses, references);
             for (int i = 0; i < hypotheses.Length; i++)
             {
                 string[] ofSentence = [.. references.Select(stream => stream[i]).OfType<string>()];
-                Compare(sentences[i], metric.ScoreSentence(hypotheses[i], ofSentence));
+                MetricScore alone = metric.ScoreSentence(hypotheses[i], ofSentence);
+                Compare(sentences[i], alone);
+                Compare(sentences[i], scores[i]);
+                Assert.Equal(alone.Signature, scores[i].Signature);
             }
         }
     }
@@ -79,9 +83,8 @@ public sealed class SacreBleuTests
             Metric metric = Make(expected);
             var interval = ConfidenceInterval.Estimate(
                 metric, hypotheses, references, ConfidenceInterval.DefaultSamples, 12345, out string signature);
-            string plain = metric.Score(hypotheses, references).Format(2, withSignature: false, interval);
-            string whole = plain.Insert(metric.Name.Length, $"|{signature}");
-            Assert.Equal(expected.GetProperty("str").GetString(), whole);
+            string found = metric.Score(hypotheses, references).Format(2, signature, interval);
+            Assert.Equal(expected.GetProperty("str").GetString(), found);
         }
     }
 
