@@ -65,7 +65,8 @@ internal sealed class EvaluateCommand
     private Command Create()
     {
         var command = new Command(
-            "evaluate", $"Compares translations with references: BLEU and chrF as sacrebleu {Metric.SacreBleuVersion} has them.")
+            "evaluate",
+            $"Compares translations with references: BLEU and chrF as sacrebleu {Metric.SacreBleuVersion} has them.")
         {
             _hypotheses, _references,
         };
@@ -94,7 +95,8 @@ internal sealed class EvaluateCommand
         if (output is not null && all.Contains(_shell.FullPath(output)))
             throw new UsageException($"{output} is both input and output.");
         string[] hypotheses = Lines(hypothesisFile);
-        if (hypotheses.Length == 0) throw new InvalidDataException($"{Name(hypothesisFile)} has 0 lines, expected 1 or more.");
+        if (hypotheses.Length == 0)
+            throw new InvalidDataException($"{Name(hypothesisFile)} has 0 lines, expected 1 or more.");
         string[][] references = [.. referenceFiles.Select(file => Beside(hypothesisFile, hypotheses, file))];
         string[]? baseline = baselineFile is null ? null : Beside(hypothesisFile, hypotheses, baselineFile);
 

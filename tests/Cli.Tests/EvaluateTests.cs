@@ -65,7 +65,8 @@ public sealed class EvaluateTests
         Assert.Equal(3, shell.OutputLines.Length);
         JsonElement first = JsonDocument.Parse(shell.OutputLines[0]).RootElement;
         Assert.Equal(1, first.GetProperty("line").GetInt32());
-        Assert.Equal(["BLEU", "chrF2"], first.GetProperty("scores").EnumerateArray().Select(s => s.GetProperty("name").GetString()));
+        JsonElement.ArrayEnumerator scores = first.GetProperty("scores").EnumerateArray();
+        Assert.Equal(["BLEU", "chrF2"], scores.Select(score => score.GetProperty("name").GetString()));
     }
 
     [Theory]

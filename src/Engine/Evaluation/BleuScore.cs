@@ -19,7 +19,9 @@ public sealed class BleuScore : MetricScore
     /// </summary>
     public IReadOnlyList<double> Counts { get; }
 
-    /// <summary>For each order the n-grams of the hypotheses, again with what <see cref="BleuSmoothing.AddK"/> added.</summary>
+    /// <summary>
+    /// For each order the n-grams of the hypotheses, again with what <see cref="BleuSmoothing.AddK"/> added.
+    /// </summary>
     public IReadOnlyList<double> Totals { get; }
 
     /// <summary>Smoothed precisions in percent; zeros where no word matches.</summary>

@@ -100,7 +100,8 @@ public abstract class Metric
     {
         ArgumentNullException.ThrowIfNull(hypotheses);
         ArgumentNullException.ThrowIfNull(references);
-        if (hypotheses.Count == 0) throw new ArgumentException("There are 0 hypotheses, expected 1 or more.", nameof(hypotheses));
+        if (hypotheses.Count == 0)
+            throw new ArgumentException("There are 0 hypotheses, expected 1 or more.", nameof(hypotheses));
         if (references.Count == 0)
             throw new ArgumentException("There are 0 streams of references, expected 1 or more.", nameof(references));
         for (int stream = 0; stream < references.Count; stream++)
@@ -119,10 +120,18 @@ public abstract class Metric
         for (int segment = 0; segment < hypotheses.Count; segment++)
         {
             if (hypotheses[segment] is null)
-                throw new ArgumentException($"The hypothesis {segment + 1:N0} is null, expected a text.", nameof(hypotheses));
+            {
+                throw new ArgumentException(
+                    $"The hypothesis {segment + 1:N0} is null, expected a text.", nameof(hypotheses));
+            }
+
             int count = ReferencesOf(segment, references);
             if (count == 0)
-                throw new ArgumentException($"The segment {segment + 1:N0} has no reference, expected one.", nameof(references));
+            {
+                throw new ArgumentException(
+                    $"The segment {segment + 1:N0} has no reference, expected one.", nameof(references));
+            }
+
             differ |= count != (all ??= count);
         }
 

@@ -17,7 +17,9 @@ public abstract class MetricScore
     /// <summary>The score, from 0 to 100.</summary>
     public double Value { get; }
 
-    /// <summary>What was chosen, as sacrebleu writes it: <c>nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...</c></summary>
+    /// <summary>
+    /// What was chosen, as sacrebleu writes it: <c>nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...</c>
+    /// </summary>
     public string Signature { get; }
 
     /// <summary>What stands after the score, such as precisions; empty: nothing.</summary>
@@ -26,7 +28,9 @@ public abstract class MetricScore
     /// <summary>As sacrebleu writes it: <c>BLEU = 41.02 71.2/48.1/34.5/24.9 (BP = ...)</c></summary>
     public sealed override string ToString() => Format(2);
 
-    /// <summary>As sacrebleu writes it: <c>BLEU|nrefs:1|... = 41.02 (μ = 41.01 ± 0.80) 71.2/48.1/34.5/24.9 (BP = ...)</c></summary>
+    /// <summary>
+    /// As sacrebleu writes it: <c>BLEU|nrefs:1|... = 41.02 (μ = 41.01 ± 0.80) 71.2/48.1/34.5/24.9 (BP = ...)</c>
+    /// </summary>
     /// <param name="digits">Digits of the score after the point.</param>
     /// <param name="signature">What stands after the name; empty: nothing.</param>
     /// <param name="interval">Mean and interval of resampled corpora; not told where null, or where the mean is 0.</param>

@@ -127,8 +127,8 @@ internal sealed class WordCutter(BleuTokenizer tokenizer)
 
     private static bool IsDigit(int c) => c is >= '0' and <= '9';
 
-    private static bool IsPunctuation(int c) =>
-        CharUnicodeInfo.GetUnicodeCategory(c) is >= UnicodeCategory.ConnectorPunctuation and <= UnicodeCategory.OtherPunctuation;
+    private static bool IsPunctuation(int c) => CharUnicodeInfo.GetUnicodeCategory(c)
+        is >= UnicodeCategory.ConnectorPunctuation and <= UnicodeCategory.OtherPunctuation;
 
     private static bool IsSymbol(int c) =>
         CharUnicodeInfo.GetUnicodeCategory(c) is >= UnicodeCategory.MathSymbol and <= UnicodeCategory.OtherSymbol;

@@ -125,7 +125,8 @@ public sealed class MetricPropertyTests
     public void The_number_of_references_is_in_the_signature()
     {
         Assert.StartsWith("nrefs:2|", new ChrF().Score(["a"], [["a"], ["b"]]).Signature, StringComparison.Ordinal);
-        Assert.StartsWith("nrefs:var|", new ChrF().Score(["a", "b"], [["a", "b"], [null, "b"]]).Signature, StringComparison.Ordinal);
+        MetricScore some = new ChrF().Score(["a", "b"], [["a", "b"], [null, "b"]]);
+        Assert.StartsWith("nrefs:var|", some.Signature, StringComparison.Ordinal);
     }
 
     private static Metric Make(string word) => word switch
