@@ -13,6 +13,7 @@ internal static class EngineCommand
     {
         TranslateCommand.Create(shell),
         ScoreCommand.Create(shell),
+        EvaluateCommand.Create(shell),
         InfoCommand.Create(shell),
         ConvertCommand.Create(shell),
         TokenizeCommand.Create(shell),
