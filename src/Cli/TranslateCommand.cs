@@ -32,6 +32,10 @@ internal sealed class TranslateCommand
     private readonly Option<bool> _scores = Flags.Switch(
         "--scores", "Writes the score before each hypothesis: 'SCORE ||| TEXT'.");
 
+    private readonly Option<int> _split = Flags.Integer(
+        "--split-longer-than", 0, int.MaxValue, TranslatorOptions.DefaultSplit,
+        "Lines of more tokens are cut in sentences, where text is cut by SentencePiece; 0: never.");
+
     private TranslateCommand(Shell shell) => _shell = shell;
 
     /// <summary>Makes the command.</summary>
@@ -41,7 +45,7 @@ internal sealed class TranslateCommand
     {
         var command = new Command("translate", "Translates text, line by line.")
         {
-            _files, _output, _json, _jsonLines, _scores,
+            _files, _output, _json, _jsonLines, _scores, _split,
         };
         _files.Validators.Add(Flags.RefuseOptions);
         _model.AddTo(command);
@@ -89,6 +93,7 @@ internal sealed class TranslateCommand
                 {
                     Json = json,
                     Scores = parsed.GetValue(_scores),
+                    Split = parsed.GetValue(_split),
                 };
                 failures = await run.RunAsync(inputs, capacity, cancellation);
             }
@@ -107,6 +112,8 @@ internal sealed class TranslateCommand
 
         public bool Scores { get; init; }
 
+        public int Split { get; init; }
+
         public async Task<long> RunAsync(Inputs inputs, int capacity, CancellationToken cancellation)
         {
             await OrderedWindow.RunAsync(
@@ -116,11 +123,10 @@ internal sealed class TranslateCommand
 
         private Task<TranslationResult> Start(TextLine line, CancellationToken cancellation)
         {
-            IReadOnlyList<string> source = translation.Tokenizer.Tokenize(line.Text);
-            return source.Count == 0
-                ? Nothing
-                : translation.TranslateAsync(
-                    new TranslationRequest(source) { TargetPrefix = prefix, Options = options }, cancellation);
+            int split = LongText.IsFor(translation.Tokenizer) ? Split : 0;
+            return LongText.TranslateAsync(
+                line.Text, split, translation.Tokenizer, options, prefix,
+                request => request.Source.Count == 0 ? Nothing : translation.TranslateAsync(request, cancellation));
         }
 
         private void Write(TextLine line, Task<TranslationResult> answer)

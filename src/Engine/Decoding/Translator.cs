@@ -90,13 +90,17 @@ public sealed class Translator : IDisposable
         }
     }
 
-    /// <summary>Translates plain text: tokenizes it, translates, and joins the tokens of the best hypothesis.</summary>
+    /// <summary>
+    /// Translates plain text: tokenizes it, cuts it if it is long (<see cref="TranslatorOptions.SplitLongerThan"/>), translates, and
+    /// joins the tokens of the best hypothesis.
+    /// </summary>
     /// <param name="text">One line of text.</param>
     /// <param name="options">Options; null: those of the translator.</param>
     public string Translate(string text, DecodingOptions? options = null)
     {
-        var request = new TranslationRequest(Tokenizer.Tokenize(text)) { Options = options };
-        IReadOnlyList<Hypothesis> hypotheses = Translate(request).Hypotheses;
+        int split = LongText.IsFor(Tokenizer) ? _options.SplitLongerThan : 0;
+        IReadOnlyList<Hypothesis> hypotheses = LongText.TranslateAsync(
+            text, split, Tokenizer, options, prefix: null, request => TranslateAsync(request)).GetAwaiter().GetResult().Hypotheses;
         return hypotheses.Count == 0 ? "" : Tokenizer.Detokenize(hypotheses[0].Tokens);
     }
 

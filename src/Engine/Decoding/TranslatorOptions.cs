@@ -16,6 +16,15 @@ public sealed record TranslatorOptions(IBackend Backend)
     /// <summary>Sentences that are decoded side by side.</summary>
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>
+    /// Text of more tokens is cut in sentences, which are translated each by itself; 0: never. Only where text is cut by
+    /// SentencePiece: where tokens are given between spaces, a line is one sentence.
+    /// </summary>
+    public int SplitLongerThan { get; init; } = DefaultSplit;
+
+    /// <summary>The standard of <see cref="SplitLongerThan"/>: longer than nearly all sentences, and than most that models are trained on.</summary>
+    public const int DefaultSplit = 128;
+
     /// <summary>Options of requests that bring none.</summary>
     public DecodingOptions Decoding { get; init; } = new();
 

@@ -21,15 +21,16 @@ public class SentencePieceTests
         SentencePieceTokenizer tokenizer = Open(name);
         byte[][] lines = [.. Lines.Select(Encoding.UTF8.GetBytes)];
         var ids = new List<int>(1 << 16);
-        long before = 0;
-        for (int round = 0; round < 3; round++)
+        long least = long.MaxValue;   // the runtime itself allocates now and then, when it compiles a method anew
+        for (int round = 0; round < 10; round++)
         {
-            before = GC.GetAllocatedBytesForCurrentThread();
+            long before = GC.GetAllocatedBytesForCurrentThread();
             ids.Clear();
             foreach (byte[] line in lines) tokenizer.Encode(line, ids);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
         Assert.Equal(Lines.SelectMany(tokenizer.Encode), ids);
     }
 
