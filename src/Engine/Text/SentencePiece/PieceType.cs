@@ -22,19 +22,3 @@ public enum PieceType
     /// <summary>A byte of a character that no piece matches, written <c>&lt;0x00&gt;</c> .. <c>&lt;0xFF&gt;</c>.</summary>
     Byte = 6,
 }
-
-/// <summary>How text is cut, with the numbers that the file has.</summary>
-public enum SegmentationType
-{
-    /// <summary>The most probable sequence of pieces (Kudo 2018).</summary>
-    Unigram = 1,
-
-    /// <summary>Byte-pair encoding: the best pair is joined until there is none (Sennrich et al. 2016).</summary>
-    Bpe = 2,
-
-    /// <summary>Whole words.</summary>
-    Word = 3,
-
-    /// <summary>Single characters.</summary>
-    Character = 4,
-}

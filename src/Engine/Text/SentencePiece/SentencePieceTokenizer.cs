@@ -3,12 +3,6 @@ using System.Text;
 
 namespace Engine.Text.SentencePiece;
 
-/// <summary>One way to cut a text, and how probable it is.</summary>
-/// <param name="Pieces">Its pieces.</param>
-/// <param name="Ids">Their ids.</param>
-/// <param name="Score">Sum of the pieces' log-probabilities.</param>
-public sealed record ScoredPieces(IReadOnlyList<string> Pieces, IReadOnlyList<int> Ids, float Score);
-
 /// <summary>Cuts text by a SentencePiece model, on any number of threads at once.</summary>
 public sealed class SentencePieceTokenizer : ITokenizer
 {
