@@ -1,6 +1,7 @@
 // The root of the command line: which commands there are, and what becomes of their errors.
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Text;
 
 namespace Engine.Cli;
@@ -18,6 +19,7 @@ internal static class EngineCommand
         ConvertCommand.Create(shell),
         TokenizeCommand.Create(shell),
         DetokenizeCommand.Create(shell),
+        VocabCommand.Create(shell),
     };
 
     /// <summary>Runs a command line.</summary>
@@ -106,6 +108,11 @@ internal static class EngineCommand
         return ExitCode.WrongUsage;
     }
 
-    private static string CommandPath(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "engine" : $"engine {parsed.CommandResult.Command.Name}";
+    private static string CommandPath(ParseResult parsed)
+    {
+        string path = "";
+        for (CommandResult? at = parsed.CommandResult; at is { Command: not RootCommand }; at = at.Parent as CommandResult)
+            path = $" {at.Command.Name}{path}";
+        return $"engine{path}";
+    }
 }

@@ -28,7 +28,10 @@ internal sealed class NormalizerRules
         {
             switch (reader.Field)
             {
-                case 1: model?.SetNormalization(Encoding.UTF8.GetString(reader.Bytes())); break;
+                case 1:
+                    string name = Encoding.UTF8.GetString(reader.Bytes());   // read even where nobody wants it
+                    model?.SetNormalization(name);
+                    break;
                 case 2: rules.Map = CharacterMap.Read(reader.Bytes(), file); break;
                 case 3: rules.AddsDummyPrefix = reader.Bool(); break;
                 case 4: rules.RemovesExtraSpaces = reader.Bool(); break;
