@@ -22,6 +22,24 @@ internal static class Characters
     /// <summary>Bytes of the character that text begins with, or of what is left of it.</summary>
     public static int Length(ReadOnlySpan<byte> text) => Math.Min(Length(text[0]), text.Length);
 
+    /// <summary>Bytes of the word that text begins with: up to the next space, or with it where a space ends its word.</summary>
+    public static int WordLength(ReadOnlySpan<byte> text, bool hasSpaceAsSuffix)
+    {
+        int from = hasSpaceAsSuffix ? 0 : Length(text);
+        int space = text[from..].IndexOf(Space);
+        if (space < 0) return text.Length;
+        return from + space + (hasSpaceAsSuffix ? Space.Length : 0);
+    }
+
+    /// <summary>Code points in UTF-8.</summary>
+    public static byte[] ToUtf8(ReadOnlySpan<int> characters)
+    {
+        Span<byte> text = stackalloc byte[4 * characters.Length];
+        int length = 0;
+        foreach (int character in characters) length += new System.Text.Rune(character).EncodeToUtf8(text[length..]);
+        return text[..length].ToArray();
+    }
+
     /// <summary>Bytes of the valid character that text begins with; 0 if it begins with none.</summary>
     public static int ValidLength(ReadOnlySpan<byte> text) =>
         System.Text.Rune.DecodeFromUtf8(text, out _, out int count) == System.Buffers.OperationStatus.Done ? count : 0;

@@ -7,7 +7,7 @@ namespace Engine.Text.SentencePiece;
 /// <param name="hasSpaceAsSuffix">Whether a word ends with its space instead of beginning with it.</param>
 internal sealed class Normalizer(NormalizerRules rules, PieceTrie? userDefined, bool hasSpaceAsSuffix)
 {
-    /// <summary>The most bytes that some bytes of text become, dummy prefix included: a replacement of a charsmap may be long.</summary>
+    // Beside three bytes for each of text: a dummy prefix, and replacements that are longer.
     private const int LeastRoom = 64;
 
     private readonly byte[] _space = rules.EscapesSpaces ? Characters.Space.ToArray() : [(byte)' '];

@@ -36,14 +36,8 @@ internal sealed class PieceTable
     public bool CutsAtSpaces { get; }
 
     /// <summary>Where the word that a text begins with ends; the whole text if words do not stand alone.</summary>
-    public int WordLength(ReadOnlySpan<byte> text)
-    {
-        if (!CutsAtSpaces) return text.Length;
-        int first = Characters.Length(text);
-        if (first >= text.Length) return text.Length;
-        int next = text[first..].IndexOf(Characters.Space);
-        return next < 0 ? text.Length : first + next;
-    }
+    public int WordLength(ReadOnlySpan<byte> text) =>
+        CutsAtSpaces ? Characters.WordLength(text, hasSpaceAsSuffix: false) : text.Length;
 
     private bool IsWithinWord(byte[] piece) =>
         !Model.HasSpaceAsSuffix && piece.AsSpan(Characters.Length(piece)).IndexOf(Characters.Space) < 0;

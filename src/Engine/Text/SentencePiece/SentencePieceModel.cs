@@ -8,6 +8,8 @@ namespace Engine.Text.SentencePiece;
 /// <summary>Pieces, scores, and how text is prepared and cut.</summary>
 public sealed class SentencePieceModel
 {
+    internal const string StandardUnknownSurface = " \u2047 ";
+
     private const int ByteCount = 256;
 
     private readonly List<string> _pieces = [];
@@ -43,14 +45,10 @@ public sealed class SentencePieceModel
     public bool HasByteFallback { get; private set; }
 
     /// <summary>What an unknown piece decodes to.</summary>
-    public string UnknownSurface { get; private set; } = " \u2047 ";
+    public string UnknownSurface { get; private set; } = StandardUnknownSurface;
 
     /// <summary>Name of the normalisation, as in <c>nmt_nfkc</c>.</summary>
     public string Normalization { get; private set; } = "";
-
-    internal string BeginPiece { get; private set; } = "<s>";
-
-    internal string EndPiece { get; private set; } = "</s>";
 
     internal bool HasSpaceAsSuffix { get; private set; }
 
@@ -147,8 +145,6 @@ public sealed class SentencePieceModel
                 case 24: HasSpaceAsSuffix = reader.Bool(); break;
                 case 35: HasByteFallback = reader.Bool(); break;
                 case 44: UnknownSurface = Encoding.UTF8.GetString(reader.Bytes()); break;
-                case 46: BeginPiece = Encoding.UTF8.GetString(reader.Bytes()); break;
-                case 47: EndPiece = Encoding.UTF8.GetString(reader.Bytes()); break;
                 default: reader.Skip(); break;
             }
         }

@@ -9,7 +9,9 @@ internal sealed class WholeSegmenter(PieceTable table, bool isByWord) : ISegment
         for (int start = 0, length; start < text.Length; start += length)
         {
             ReadOnlySpan<byte> rest = text[start..];
-            length = isByWord ? WordLength(rest) : table.UserDefined?.Longest(rest).Length ?? 0;
+            length = isByWord
+                ? Characters.WordLength(rest, table.Model.HasSpaceAsSuffix)
+                : table.UserDefined?.Longest(rest).Length ?? 0;
             if (length == 0) length = Characters.Length(rest);
             int id = table.Text.Find(rest[..length]);
             segments.Add(new Segment(id >= 0 ? id : table.Model.UnknownId, start, start + length));
@@ -19,14 +21,4 @@ internal sealed class WholeSegmenter(PieceTable table, bool isByWord) : ISegment
     public void Sample(ReadOnlySpan<byte> text, double alpha, ref SampleSource random, Segments segments) =>
         throw new NotSupportedException(
             $"{table.Model.Path}: a model of type {table.Model.Segmentation} has one way to cut a text; only Unigram and Bpe are sampled.");
-
-    // A word begins with its space, or ends with it.
-    private int WordLength(ReadOnlySpan<byte> text)
-    {
-        bool isSuffix = table.Model.HasSpaceAsSuffix;
-        int from = isSuffix ? 0 : Characters.Length(text);
-        int space = from < text.Length ? text[from..].IndexOf(Characters.Space) : -1;
-        if (space < 0) return text.Length;
-        return from + space + (isSuffix ? Characters.Space.Length : 0);
-    }
 }

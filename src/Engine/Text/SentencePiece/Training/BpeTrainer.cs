@@ -60,15 +60,8 @@ internal sealed class BpeTrainer
             Merge(pair);
         }
 
-        foreach (var (character, _) in _corpus.Required) pieces.Add((Utf8([character]), -(float)pieces.Count));
+        foreach (var (character, _) in _corpus.Required) pieces.Add((Characters.ToUtf8([character]), -(float)pieces.Count));
         return pieces;
-    }
-
-    private static byte[] Utf8(ReadOnlySpan<int> characters)
-    {
-        var text = new StringBuilder();
-        foreach (int character in characters) text.Append(new Rune(character).ToString());
-        return Encoding.UTF8.GetBytes(text.ToString());
     }
 
     private void ReadWords()
@@ -100,7 +93,7 @@ internal sealed class BpeTrainer
     private int OfCharacter(int character)
     {
         if (_characters.TryGetValue(character, out int symbol)) return symbol;
-        _symbols.Add(new Symbol([character], Utf8([character]), None, None));
+        _symbols.Add(new Symbol([character], Characters.ToUtf8([character]), None, None));
         return _characters[character] = _symbols.Count - 1;
     }
 

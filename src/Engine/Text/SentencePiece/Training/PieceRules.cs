@@ -13,9 +13,6 @@ internal sealed class PieceRules(VocabularyOptions options)
     // A script that agrees with all others.
     private const int Any = -1;
 
-    /// <summary>The longest piece, in characters.</summary>
-    public int MostLength => options.MaxPieceLength;
-
     /// <summary>
     /// Whether characters may be one piece: not too many, a space only as the first, digits alone if that is asked for, and
     /// all of one script, where common signs count as a script.

@@ -4,8 +4,6 @@ namespace Engine.Text.SentencePiece.Training;
 /// <summary>Makes the bytes of a model.</summary>
 internal static class SentencePieceModelWriter
 {
-    private const string UnknownSurface = " \u2047 ";
-
     /// <summary>A ModelProto.</summary>
     public static byte[] Write(IReadOnlyList<TrainedPiece> pieces, VocabularyOptions options)
     {
@@ -61,7 +59,7 @@ internal static class SentencePieceModelWriter
         message.Int32(41, options.BeginId);
         message.Int32(42, options.EndId);
         message.Int32(43, options.PadId);
-        message.String(44, UnknownSurface);
+        message.String(44, SentencePieceModel.StandardUnknownSurface);
         message.String(45, options.UnknownPiece);
         message.String(46, options.BeginPiece);
         message.String(47, options.EndPiece);

@@ -1,5 +1,4 @@
 // A unigram language model over pieces (Kudo 2018, 3.2): many seeds, expectation maximisation, and pruning of what is missed least.
-using System.Text;
 
 namespace Engine.Text.SentencePiece.Training;
 
@@ -79,9 +78,9 @@ internal sealed class UnigramTrainer
                 substrings.Add(((long)found.Length * found.Count, found));
         }
 
-        List<(byte[] Text, double Score)> seeds = [.. _corpus.Required.Select(static pair => (Utf8([pair.Character]), (double)pair.Count))];
+        List<(byte[] Text, double Score)> seeds = [.. _corpus.Required.Select(static pair => (Characters.ToUtf8([pair.Character]), (double)pair.Count))];
         seeds.AddRange(substrings.OrderByDescending(static pair => pair.Covered).Take(_options.SeedSize)
-            .Select(pair => (Utf8(text.AsSpan(pair.Place.Start, pair.Place.Length)), (double)pair.Covered)));
+            .Select(pair => (Characters.ToUtf8(text.AsSpan(pair.Place.Start, pair.Place.Length)), (double)pair.Covered)));
         double sum = seeds.Sum(static seed => seed.Score);
         return [.. seeds.Select(seed => (seed.Text, Math.Log(seed.Score / sum)))];
     }
@@ -181,7 +180,7 @@ internal sealed class UnigramTrainer
         float penalty = 0;
         foreach (var (character, _) in _corpus.Required)
         {
-            byte[] text = Utf8([character]);
+            byte[] text = Characters.ToUtf8([character]);
             int id = model.Trie.Find(text);
             if (id >= 0)
             {
@@ -203,14 +202,6 @@ internal sealed class UnigramTrainer
 
     private static Comparer<(byte[] Text, float Score)> BestFirst { get; } = Comparer<(byte[] Text, float Score)>.Create(
         static (x, y) => x.Score != y.Score ? y.Score.CompareTo(x.Score) : x.Text.AsSpan().SequenceCompareTo(y.Text));
-
-    private static byte[] Utf8(ReadOnlySpan<int> characters)
-    {
-        Span<byte> text = stackalloc byte[4 * characters.Length];
-        int length = 0;
-        foreach (int character in characters) length += new Rune(character).EncodeToUtf8(text[length..]);
-        return text[..length].ToArray();
-    }
 
     // By recurrence up to 7, then the asymptotic series.
     private static double Digamma(double x)
