@@ -1,4 +1,6 @@
 // Drawing from the best tokens (Fan et al. 2018: top-k; Holtzman et al. 2020: top-p).
+using Engine.Numerics;
+
 namespace Engine.Decoding;
 
 /// <summary>Draws candidates of one row, or of several at once.</summary>

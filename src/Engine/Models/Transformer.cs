@@ -18,10 +18,16 @@ public sealed class Transformer : IDisposable
     /// <param name="type">Type to convert the matrices to, or null: as in the file.</param>
     /// <exception cref="ModelFormatException">A tensor is absent, NaN or infinite, or cannot be read.</exception>
     public Transformer(IBackend backend, ModelData data, DType? type = null)
+        : this(backend, data.Config, new WeightLoader(backend, data, type))
+    {
+    }
+
+    /// <summary>The graph over weights that something else loads; owns the loader.</summary>
+    internal Transformer(IBackend backend, TransformerConfig config, WeightLoader weights)
     {
         Backend = backend;
-        Config = data.Config;
-        _weights = new WeightLoader(backend, data, type);
+        Config = config;
+        _weights = weights;
         try
         {
             Encoder = BuildEncoder();

@@ -9,7 +9,7 @@ namespace Engine.Models;
 /// <param name="backend">Where the weights go.</param>
 /// <param name="data">The model file.</param>
 /// <param name="type">Type to convert matrices to, or null: as in the file.</param>
-internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type) : IDisposable
+internal class WeightLoader(IBackend backend, ModelData data, DType? type) : IDisposable
 {
     private readonly Dictionary<HostTensor, Weight> _shared = new(ReferenceEqualityComparer.Instance);
     private readonly List<Weight> _weights = [];
@@ -27,7 +27,7 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
     {
         HostTensor tensor = Find(name);
         if (_shared.TryGetValue(tensor, out Weight? weight)) return weight;
-        weight = Pack([tensor]);
+        weight = Pack([name], [tensor]);
         _shared.Add(tensor, weight);
         return weight;
     }
@@ -44,7 +44,7 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
             hasBias |= Has(names[i] + ".bias");
         }
 
-        return new LinearWeights(Pack(parts), hasBias ? Bias(names, parts) : Tensor.None);
+        return new LinearWeights(Pack([.. names.ToArray().Select(static of => of + ".weight")], parts), hasBias ? Bias(names, parts) : Tensor.None);
     }
 
     /// <summary>The output layer: its matrix may be shared with an embedding.</summary>
@@ -67,7 +67,7 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
     public Tensor Table(string name)
     {
         HostTensor tensor = Find(name);
-        return Place(tensor.Shape, tensor.ReadFloats());
+        return Place([name], tensor.Shape, tensor.ReadFloats());
     }
 
     /// <summary>A vector, [1, n].</summary>
@@ -95,7 +95,7 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
         : throw new ModelFormatException(data.Path, $"the tensor {name}", "absent", "present");
 
     // Parts of one product must agree in type; where a file's do not, they are widened.
-    private Weight Pack(ReadOnlySpan<HostTensor> parts)
+    protected virtual Weight Pack(string[] names, HostTensor[] parts)
     {
         DType target = type ?? parts[0].Type;
         foreach (HostTensor part in parts)
@@ -121,10 +121,11 @@ internal sealed class WeightLoader(IBackend backend, ModelData data, DType? type
             start += of.Length;
         }
 
-        return Place(new Shape(1, values.Length), values);
+        return Place([.. names.ToArray().Select(static of => of + ".bias")], new Shape(1, values.Length), values);
     }
 
-    private Tensor Place(Shape shape, float[] values)
+    // Vectors side by side, or one table.
+    protected virtual Tensor Place(string[] names, Shape shape, float[] values)
     {
         Tensor tensor = backend.Allocate(shape, DType.Float32);
         _tensors.Add(tensor);

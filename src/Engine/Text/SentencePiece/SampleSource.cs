@@ -1,5 +1,5 @@
 // Random numbers of a line, by a counter: the same seed and line give the same draws, whatever was cut before.
-using Engine.Decoding;
+using Engine.Numerics;
 
 namespace Engine.Text.SentencePiece;
 
