@@ -19,7 +19,7 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc />
     public Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
-        AttendSentences<DotProductScore>(query, key, value, Tensor.None, queries, keys, spec);
+        AttendSentences<DotProductScore>(query, key, value, Tensor.None, queries, keys, spec, Backends.Dropout.None);
 
     /// <inheritdoc />
     public Tensor AdditiveAttention(
@@ -27,7 +27,7 @@ public sealed unsafe partial class CpuBackend
         in AttentionSpec spec)
     {
         if (score.IsNone) throw new ArgumentException("score is none, expected the vector of additive attention.", nameof(score));
-        return AttendSentences<AdditiveScore>(query, key, value, score, queries, keys, spec);
+        return AttendSentences<AdditiveScore>(query, key, value, score, queries, keys, spec, Backends.Dropout.None);
     }
 
     /// <inheritdoc />
@@ -109,33 +109,14 @@ public sealed unsafe partial class CpuBackend
 
     private Tensor AttendSentences<TScore>(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
-        in AttentionSpec spec) where TScore : unmanaged, IScore
+        in AttentionSpec spec, in Dropout dropout) where TScore : unmanaged, IScore
     {
         AttentionChecks.Sentences(query, key, value, score, queries, keys, spec);
         Tensor result = Rent(new Shape(query.Rows, value.Columns), DType.Float32);
         if (query.Rows == 0) return result;
-        var arguments = new AttentionArguments
-        {
-            Query = Row<float>(query, 0),
-            QueryStride = query.Stride,
-            Key = Row<float>(key, 0),
-            KeyStride = key.Stride,
-            Value = Row<float>(value, 0),
-            ValueStride = value.Stride,
-            Output = Row<float>(result, 0),
-            OutputStride = result.Stride,
-            ScoreWeights = score.IsNone ? null : Row<float>(score, 0),
-            QueryOffsets = AttentionChecks.First(queries.Offsets),
-            KeyOffsets = AttentionChecks.First(keys.Offsets),
-            Sentences = queries.Sentences,
-            Heads = spec.Heads,
-            HeadDim = key.Columns / spec.Heads,
-            ValueDim = value.Columns / spec.Heads,
-            Scale = spec.Scale,
-            Left = spec.Mask.Left,
-            Right = spec.Mask.Right,
-        };
-
+        AttentionArguments arguments = Arguments(query, key, value, score, queries, keys, spec, dropout);
+        arguments.Output = Row<float>(result, 0);
+        arguments.OutputStride = result.Stride;
         (int Chunk, long Used) mark = _arena.Mark();
         long seen = Math.Min(keys.Longest, (long)spec.Mask.Left + spec.Mask.Right + 1);
         long operations = query.Rows * seen * ((TScore.Operations * (long)key.Columns) + (2L * value.Columns));
@@ -157,6 +138,29 @@ public sealed unsafe partial class CpuBackend
         _arena.Release(mark);
         return result;
     }
+
+    private static AttentionArguments Arguments(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec, in Dropout dropout) => new()
+        {
+            Query = Row<float>(query, 0),
+            QueryStride = query.Stride,
+            Key = Row<float>(key, 0),
+            KeyStride = key.Stride,
+            Value = Row<float>(value, 0),
+            ValueStride = value.Stride,
+            ScoreWeights = score.IsNone ? null : Row<float>(score, 0),
+            QueryOffsets = AttentionChecks.First(queries.Offsets),
+            KeyOffsets = AttentionChecks.First(keys.Offsets),
+            Sentences = queries.Sentences,
+            Heads = spec.Heads,
+            HeadDim = key.Columns / spec.Heads,
+            ValueDim = value.Columns / spec.Heads,
+            Scale = spec.Scale,
+            Left = spec.Mask.Left,
+            Right = spec.Mask.Right,
+            Dropout = new DropoutFactors(dropout),
+        };
 
     private void AttendLong<TScore>(in AttentionArguments arguments, long operations) where TScore : unmanaged, IScore
     {

@@ -181,7 +181,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     private void MultiplyTiles(
-        TileKind kind, byte* x, nint xStride, byte* start, PackedWeight weight, in Epilogue epilogue, in Tensor y)
+        TileKind kind, byte* x, nint xStride, byte* start, PackedWeight weight, in Epilogue epilogue, in Tensor y,
+        bool adds = false)
     {
         GemmShape shape = GemmShape.Assembled(kind);
         int steps = (int)(weight.PanelBytes / (Simd.Lanes.Count * sizeof(float)));
@@ -195,6 +196,7 @@ public sealed unsafe partial class CpuBackend
             Steps = steps,
             Depth = shape.Depth,
             Outputs = weight.Outputs,
+            Adds = adds,
             X = x,
             XStride = xStride,
             W = weight.Panels,
@@ -206,7 +208,7 @@ public sealed unsafe partial class CpuBackend
         _pool.Run(product, plan.Tiles);
     }
 
-    private void MultiplyFloats<TElement>(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y)
+    private void MultiplyFloats<TElement>(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y, bool adds = false)
         where TElement : unmanaged, IElement
     {
         GemmShape shape = GemmShape.Float(_rung);
@@ -234,6 +236,7 @@ public sealed unsafe partial class CpuBackend
             Epilogue = epilogue,
             Inputs = weight.Inputs,
             Outputs = weight.Outputs,
+            Adds = adds,
             X = strips,
             W = weight.Panels,
             Y = Row<float>(y, 0),

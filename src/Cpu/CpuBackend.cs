@@ -13,7 +13,7 @@ namespace Engine.Cpu;
 /// Runs the graph on the processor. The bits of a result depend neither on the batch, nor on the threads, nor on the
 /// instruction set.
 /// </summary>
-public sealed unsafe partial class CpuBackend : IBackend
+public sealed unsafe partial class CpuBackend : ITrainingBackend
 {
     private readonly WorkerPool _pool;
     private readonly Arena _arena = new();

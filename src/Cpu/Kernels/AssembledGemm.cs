@@ -27,6 +27,9 @@ internal unsafe struct AssembledGemm : IJob
 
     public int Outputs;
 
+    /// <summary>Whether the product is added to the outputs that are there: a chain then begins with what is there.</summary>
+    public bool Adds;
+
     /// <summary>The first row: floats, bfloat16 or bytes.</summary>
     public byte* X;
 
@@ -110,8 +113,9 @@ internal unsafe struct AssembledGemmTile : IKernel
                     arguments.NextX = X(nextRow, step);
                     arguments.NextY = Y(nextRow, isEnd && panel + panels < endPanel ? panel + panels : panel);
                     arguments.RowFactors = Job->Epilogue.RowFactors + row;
-                    arguments.Start = step > 0 ? arguments.Y : start;
-                    arguments.StartStride = step > 0 ? arguments.YStride : 0;
+                    bool resumes = step > 0 || Job->Adds;
+                    arguments.Start = resumes ? arguments.Y : start;
+                    arguments.StartStride = resumes ? arguments.YStride : 0;
                     Multiply(ref arguments, plan.StripStart(strip + 1) - row, panels, columns);
                 }
 

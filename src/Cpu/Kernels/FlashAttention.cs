@@ -23,6 +23,12 @@ internal unsafe struct AttentionArguments
     /// <summary>Bounds on key − query, <see cref="int.MaxValue"/> for none.</summary>
     public int Left, Right;
 
+    /// <summary>What the weights are multiplied by after the softmax, in training.</summary>
+    public DropoutFactors Dropout;
+
+    /// <summary>Queries of all sentences.</summary>
+    public readonly int QueryRows => QueryOffsets[Sentences];
+
     /// <summary>valueDim in whole vectors.</summary>
     public readonly int ValueWidth => Lanes.RoundUp(ValueDim);
 
@@ -185,7 +191,7 @@ internal static unsafe class QueryTile
 
         int end = scratch.End[rows - 1];
         for (int block = scratch.First[0] & -KeyBlock.Keys; block < end; block += KeyBlock.Keys)
-            Block<TSimd, TScore>(a, query, stride, head, rows, block, keys, packed, scratch);
+            Block<TSimd, TScore>(a, query, stride, head, queryRow, rows, block, keys, packed, scratch);
 
         float* output = a.Output + (queryRow * a.OutputStride) + ((long)head * a.ValueDim);
         for (int i = 0; i < rows; i++)
@@ -196,8 +202,8 @@ internal static unsafe class QueryTile
     }
 
     private static void Block<TSimd, TScore>(
-        in AttentionArguments a, float* query, long stride, int head, int rows, int block, int keys, PackedHead packed,
-        in AttentionScratch scratch)
+        in AttentionArguments a, float* query, long stride, int head, long queryRow, int rows, int block, int keys,
+        PackedHead packed, in AttentionScratch scratch)
         where TSimd : unmanaged, ISimd<TSimd>
         where TScore : unmanaged, IScore
     {
@@ -245,6 +251,12 @@ internal static unsafe class QueryTile
                 scratch.Scores + (i * KeyBlock.Keys), first, end, scratch.Largest[i], scratch.Sum + i);
         }
 
+        if (!a.Dropout.IsNone)
+        {
+            long row = ((long)head * a.QueryRows) + queryRow;
+            for (int i = 0; i < rows; i++) Drop<TSimd>(a.Dropout, row + i, block, scratch.Scores + (i * KeyBlock.Keys));
+        }
+
         float* values = packed.Values + ((long)block * width);
         for (int i = 0; i < rows; i += Group)
         {
@@ -266,6 +278,16 @@ internal static unsafe class QueryTile
             for (int r = i; r <= last; r++)
                 AddValues<TSimd>(scratch, r, end, Math.Min(scratch.End[r] - block, KeyBlock.Keys), values, width);
         }
+    }
+
+    // Weights of keys that are not seen may hold anything; they are not read again.
+    private static void Drop<TSimd>(in DropoutFactors dropout, long row, int block, float* weights)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        float* memory = stackalloc float[Backends.Dropout.GroupColumns + Lanes.Count], factors = Lanes.Align(memory);
+        dropout.Fill(row, block / Backends.Dropout.GroupColumns, factors);
+        Elementwise<Multiplication>.Row<TSimd>(
+            weights, factors + (block % Backends.Dropout.GroupColumns), weights, KeyBlock.Keys);
     }
 
     private static void Copy(float* rows, long stride, int count, int columns, float* destination)

@@ -15,6 +15,9 @@ internal unsafe struct FloatGemm<TElement> : IJob where TElement : unmanaged, IE
     public int Inputs;
     public int Outputs;
 
+    /// <summary>Whether the product is added to the outputs that are there; for more than three rows.</summary>
+    public bool Adds;
+
     /// <summary>Strips, one after the other; strip by strip number k of row r is at k · rows + r.</summary>
     public float* X;
 
@@ -88,16 +91,17 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
         byte* w = Job->W + (panel * PanelBytes) + ((nint)k * Lanes.Count * TElement.Bytes);
         float* y = Job->Y + (row * Job->Stride) + (panel * Lanes.Count);
         int width = panels * Lanes.Count, columns = Math.Min(width, Job->Outputs - (panel * Lanes.Count));
+        bool resumes = k > 0 || Job->Adds;
         if (columns == width)
         {
-            Multiply<TSimd>(rows, panels, x, w, count, y, Job->Stride, k > 0);
+            Multiply<TSimd>(rows, panels, x, w, count, y, Job->Stride, resumes);
             return;
         }
 
         // The last panel is not full: whole vectors would be written beyond the row, so the tile goes by way of scratch
         // memory.
         float* scratch = stackalloc float[ScratchFloats];
-        if (k > 0)
+        if (resumes)
         {
             for (int r = 0; r < rows; r++)
             {
@@ -105,7 +109,7 @@ internal unsafe struct FloatGemmTile<TElement> : IKernel where TElement : unmana
             }
         }
 
-        Multiply<TSimd>(rows, panels, x, w, count, scratch, width, k > 0);
+        Multiply<TSimd>(rows, panels, x, w, count, scratch, width, resumes);
         for (int r = 0; r < rows; r++)
         {
             for (int c = 0; c < columns; c++) y[(r * Job->Stride) + c] = scratch[(r * width) + c];

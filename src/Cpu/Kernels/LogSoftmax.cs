@@ -18,6 +18,9 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
 
     private readonly float _maximum = maximum, _logSum = logSum;
 
+    /// <summary>ln Σ exp(x): what is taken off each logit.</summary>
+    public float LogTotal => _maximum + _logSum;
+
     /// <summary>Two passes over a row.</summary>
     public static LogSoftmaxRow Measure<TSimd>(float* x, int columns) where TSimd : unmanaged, ISimd<TSimd> =>
         Measure<TSimd>(x, columns, Maximum<TSimd>(x, columns, null));

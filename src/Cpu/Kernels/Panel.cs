@@ -17,27 +17,29 @@ internal static unsafe class Panel
     /// <param name="count">Rows; there are as many lanes from the first on.</param>
     /// <param name="columns">Elements of a row.</param>
     /// <param name="panel">The first lane in a panel [columns][16].</param>
-    public static void Put(float* rows, long stride, int count, int columns, float* panel)
+    /// <param name="panelStride">Elements from a column's lanes to the next column's.</param>
+    public static void Put(
+        float* rows, long stride, int count, int columns, float* panel, nint panelStride = Lanes.Count)
     {
         for (int start = 0; start < columns; start += ColumnsAtOnce)
         {
             int width = Math.Min(ColumnsAtOnce, columns - start);
-            float* source = rows + start, destination = panel + ((nint)start * Lanes.Count);
+            float* source = rows + start, destination = panel + (start * panelStride);
             int row = 0;
             if (Avx.IsSupported)
             {
-                for (; row + 8 <= count; row += 8) PutEight(source + (row * stride), stride, width, destination + row);
+                for (; row + 8 <= count; row += 8) PutEight(source + (row * stride), stride, width, destination + row, panelStride);
             }
 
             for (; row < count; row++)
             {
                 float* from = source + (row * stride), to = destination + row;
-                for (nint c = 0; c < width; c++) to[c * Lanes.Count] = from[c];
+                for (nint c = 0; c < width; c++) to[c * panelStride] = from[c];
             }
         }
     }
 
-    private static void PutEight(float* rows, long stride, int columns, float* panel)
+    private static void PutEight(float* rows, long stride, int columns, float* panel, nint panelStride)
     {
         float* below = rows + (4 * stride);
         int c = 0;
@@ -49,16 +51,16 @@ internal static unsafe class Panel
             Vector256<float> r3 = FourAndFour(rows + (3 * stride) + c, below + (3 * stride) + c);
             Vector256<float> low01 = Avx.UnpackLow(r0, r1), high01 = Avx.UnpackHigh(r0, r1);
             Vector256<float> low23 = Avx.UnpackLow(r2, r3), high23 = Avx.UnpackHigh(r2, r3);
-            float* to = panel + ((nint)c * Lanes.Count);
+            float* to = panel + (c * panelStride);
             Avx.Shuffle(low01, low23, 0x44).Store(to);
-            Avx.Shuffle(low01, low23, 0xEE).Store(to + Lanes.Count);
-            Avx.Shuffle(high01, high23, 0x44).Store(to + (2 * Lanes.Count));
-            Avx.Shuffle(high01, high23, 0xEE).Store(to + (3 * Lanes.Count));
+            Avx.Shuffle(low01, low23, 0xEE).Store(to + panelStride);
+            Avx.Shuffle(high01, high23, 0x44).Store(to + (2 * panelStride));
+            Avx.Shuffle(high01, high23, 0xEE).Store(to + (3 * panelStride));
         }
 
         for (; c < columns; c++)
         {
-            for (int row = 0; row < 8; row++) panel[((nint)c * Lanes.Count) + row] = rows[(row * stride) + c];
+            for (int row = 0; row < 8; row++) panel[(c * panelStride) + row] = rows[(row * stride) + c];
         }
     }
 

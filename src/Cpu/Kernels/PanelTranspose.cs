@@ -14,16 +14,18 @@ internal static unsafe class PanelTranspose
     /// <param name="stride">Units from a row to the next.</param>
     /// <param name="columns">Units of a row.</param>
     /// <param name="panel">[columns][16], on a cache line.</param>
-    public static void Words(uint* rows, nint stride, int columns, uint* panel)
+    /// <param name="panelStride">Units from a column's sixteen to the next column's.</param>
+    public static void Words(uint* rows, nint stride, int columns, uint* panel, nint panelStride = Lanes.Count)
     {
         int done = 0;
         if (Avx512F.IsSupported)
         {
             for (; done <= columns - 16; done += 16)
-                Words16(rows + done, stride, panel + ((nint)done * Lanes.Count));
+                Words16(rows + done, stride, panel + (done * panelStride), panelStride);
         }
 
-        Panel.Put((float*)(rows + done), stride, Lanes.Count, columns - done, (float*)(panel + ((nint)done * Lanes.Count)));
+        Panel.Put(
+            (float*)(rows + done), stride, Lanes.Count, columns - done, (float*)(panel + (done * panelStride)), panelStride);
     }
 
     /// <summary>Units of 16 bits: two columns at once as units of 32 bits, which are then parted.</summary>
@@ -62,7 +64,7 @@ internal static unsafe class PanelTranspose
     }
 
     // Four steps, each of which brings together what is 1, 2, 4 and 8 rows apart.
-    private static void Words16(uint* rows, nint stride, uint* panel)
+    private static void Words16(uint* rows, nint stride, uint* panel, nint panelStride)
     {
         // Rows 4i .. 4i + 3: their columns c, 4 + c, 8 + c, 12 + c, in quarters of a vector.
         Four(rows, stride, out Vector512<uint> a0, out Vector512<uint> a1, out Vector512<uint> a2, out Vector512<uint> a3);
@@ -72,10 +74,10 @@ internal static unsafe class PanelTranspose
         Four(rows, stride, out Vector512<uint> c0, out Vector512<uint> c1, out Vector512<uint> c2, out Vector512<uint> c3);
         rows += 4 * stride;
         Four(rows, stride, out Vector512<uint> d0, out Vector512<uint> d1, out Vector512<uint> d2, out Vector512<uint> d3);
-        Quarters(a0, b0, c0, d0, panel);
-        Quarters(a1, b1, c1, d1, panel + Lanes.Count);
-        Quarters(a2, b2, c2, d2, panel + (2 * Lanes.Count));
-        Quarters(a3, b3, c3, d3, panel + (3 * Lanes.Count));
+        Quarters(a0, b0, c0, d0, panel, panelStride);
+        Quarters(a1, b1, c1, d1, panel + panelStride, panelStride);
+        Quarters(a2, b2, c2, d2, panel + (2 * panelStride), panelStride);
+        Quarters(a3, b3, c3, d3, panel + (3 * panelStride), panelStride);
     }
 
     private static void Four(
@@ -94,13 +96,13 @@ internal static unsafe class PanelTranspose
 
     // Columns c, 4 + c, 8 + c, 12 + c of rows 0 .. 15.
     private static void Quarters(
-        Vector512<uint> a, Vector512<uint> b, Vector512<uint> c, Vector512<uint> d, uint* panel)
+        Vector512<uint> a, Vector512<uint> b, Vector512<uint> c, Vector512<uint> d, uint* panel, nint panelStride)
     {
         Vector512<uint> ab02 = Avx512F.Shuffle4x128(a, b, 0x88), ab13 = Avx512F.Shuffle4x128(a, b, 0xDD);
         Vector512<uint> cd02 = Avx512F.Shuffle4x128(c, d, 0x88), cd13 = Avx512F.Shuffle4x128(c, d, 0xDD);
         Avx512F.Shuffle4x128(ab02, cd02, 0x88).Store(panel);
-        Avx512F.Shuffle4x128(ab13, cd13, 0x88).Store(panel + (4 * Lanes.Count));
-        Avx512F.Shuffle4x128(ab02, cd02, 0xDD).Store(panel + (8 * Lanes.Count));
-        Avx512F.Shuffle4x128(ab13, cd13, 0xDD).Store(panel + (12 * Lanes.Count));
+        Avx512F.Shuffle4x128(ab13, cd13, 0x88).Store(panel + (4 * panelStride));
+        Avx512F.Shuffle4x128(ab02, cd02, 0xDD).Store(panel + (8 * panelStride));
+        Avx512F.Shuffle4x128(ab13, cd13, 0xDD).Store(panel + (12 * panelStride));
     }
 }

@@ -58,6 +58,15 @@ internal static unsafe class Lanes
         return Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
+    /// <summary>Copies sixteen floats.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Copy(float* from, float* to)
+    {
+        Vector256<float> low = Vector256.Load(from), high = Vector256.Load(from + 8);
+        low.Store(to);
+        high.Store(to + 8);
+    }
+
     /// <summary>Loads the first lanes of a vector; the others are <paramref name="fill"/>.</summary>
     /// <param name="source">At least <paramref name="count"/> floats.</param>
     /// <param name="count">1 .. 16.</param>
