@@ -1,5 +1,5 @@
 // A backend made of the definitions: every tensor a table of doubles. Slow and plain; what other backends are tested
-// against. Storage here; the operators are in the other part of this class.
+// against. Storage here; the operators are in the other parts of this class.
 using Engine.Backends;
 using Engine.Tensors;
 
@@ -9,7 +9,7 @@ namespace Engine.Reference;
 /// Runs the graph in double precision. Numbers are rounded to float32 only where they are read, where an activation
 /// becomes an integer, and where <see cref="TopK"/> looks for equal values.
 /// </summary>
-public sealed partial class ReferenceBackend : IBackend
+public sealed partial class ReferenceBackend : ITrainingBackend
 {
     private readonly Dictionary<nint, Storage> _storages = [];
     private readonly List<nint> _frame = [];
@@ -92,6 +92,13 @@ public sealed partial class ReferenceBackend : IBackend
 
     /// <summary>The numbers as they are, before they are rounded to float32.</summary>
     public double[] ReadDoubles(in Tensor source) => Numbers(source);
+
+    /// <summary>Writes numbers that are not rounded to float32: for differences too small for it.</summary>
+    public void WriteDoubles(in Tensor destination, ReadOnlySpan<double> values)
+    {
+        CheckTransfer(destination, DType.Float32, values.Length);
+        Store(destination, values);
+    }
 
     /// <inheritdoc />
     public void Dispose()
