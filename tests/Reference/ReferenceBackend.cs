@@ -23,6 +23,13 @@ public sealed partial class ReferenceBackend : ITrainingBackend
     /// <summary>Tables that are alive: allocated and not freed, or made in the open frame.</summary>
     public int LiveTables => _storages.Count;
 
+    /// <summary>
+    /// What each number that an operator reads is wrong by, relative to it; null: nothing. An operator in float32 gives what
+    /// the exact one gives for inputs that are γₙ wrong (Higham 2002, 3.1): so errors drawn from ±γₙ show what rounding
+    /// may do to a whole graph.
+    /// </summary>
+    public Func<double>? InputError { get; set; }
+
     /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type) => Add(shape, type, 0d, 0);
 
@@ -79,7 +86,7 @@ public sealed partial class ReferenceBackend : ITrainingBackend
     public void Read(in Tensor source, Span<float> values)
     {
         CheckTransfer(source, DType.Float32, values.Length);
-        double[] numbers = Numbers(source);
+        double[] numbers = ReadDoubles(source);
         for (int i = 0; i < numbers.Length; i++) values[i] = (float)numbers[i];
     }
 
@@ -91,7 +98,12 @@ public sealed partial class ReferenceBackend : ITrainingBackend
     }
 
     /// <summary>The numbers as they are, before they are rounded to float32.</summary>
-    public double[] ReadDoubles(in Tensor source) => Numbers(source);
+    public double[] ReadDoubles(in Tensor source)
+    {
+        if (source.IsNone) return [];
+        CheckType(source, DType.Float32);
+        return Gather(source, Find(source).Numbers);
+    }
 
     /// <summary>Writes numbers that are not rounded to float32: for differences too small for it.</summary>
     public void WriteDoubles(in Tensor destination, ReadOnlySpan<double> values)
@@ -144,12 +156,12 @@ public sealed partial class ReferenceBackend : ITrainingBackend
                     : "The tensor is gone: it was freed, or its frame ended.");
     }
 
-    // The elements of a view, row by row; none for no tensor.
+    // The elements of a view, row by row, as an operator reads them; none for no tensor.
     private double[] Numbers(in Tensor tensor)
     {
-        if (tensor.IsNone) return [];
-        CheckType(tensor, DType.Float32);
-        return Gather(tensor, Find(tensor).Numbers);
+        double[] numbers = ReadDoubles(tensor);
+        if (InputError is not null) for (int i = 0; i < numbers.Length; i++) numbers[i] *= 1 + InputError();
+        return numbers;
     }
 
     private int[] Integers(in Tensor tensor)
