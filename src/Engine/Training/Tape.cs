@@ -100,7 +100,12 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     }
 
     /// <inheritdoc />
-    public Tensor Rent(Shape shape, DType type) => backend.Rent(shape, type);
+    public Tensor Rent(Shape shape, DType type)
+    {
+        Tensor tensor = backend.Rent(shape, type);
+        if (_isRecording) _results[tensor.Handle] = tensor;
+        return tensor;
+    }
 
     /// <inheritdoc />
     public void Write(in Tensor destination, ReadOnlySpan<float> values) => backend.Write(destination, values);
@@ -131,6 +136,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
         Note(y, "embedding", table);
         Dropout dropout = Next(_rates.Residual);
         Tensor dropped = Drop(y, dropout);
+        _results[dropped.Handle] = dropped;
         Tensor tableGradient = Trained(table).Gradient, positionGradient = parameters.GradientOf(positions);
         (Tensor i, Tensor p) = (ids, positionGradient.IsNone ? Tensor.None : positionIds);
         _backward.Add(() =>
@@ -407,6 +413,8 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     private void Give(in Tensor x, in Tensor dx)
     {
         if (parameters.Contains(x)) throw new InvalidOperationException("A parameter was used as if it were a result.");
+        if (_results.TryGetValue(x.Handle, out Tensor whole) && whole.Shape != x.Shape)
+            throw new InvalidOperationException($"{x.Shape} of {whole.Shape} were used, expected all: only attention may use a part of a result.");
         _gradients[x.Handle] = _gradients.TryGetValue(x.Handle, out Gradient there)
             ? new Gradient(backend.Add(there.Tensor, dx), IsOwn: true)
             : new Gradient(dx, IsOwn: false);
@@ -415,9 +423,14 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     // Where the gradient of a view is added: the same view of the gradient of the whole.
     private Tensor Into(in Tensor view)
     {
+        if (!_results.TryGetValue(view.Handle, out Tensor whole))
+        {
+            if (view.Offset != 0) throw new InvalidOperationException("Attention used a part of what no recorded operator made.");
+            whole = view;
+        }
+
         if (!_gradients.TryGetValue(view.Handle, out Gradient gradient) || !gradient.IsOwn)
         {
-            Tensor whole = _results.TryGetValue(view.Handle, out Tensor result) ? result : view;
             Tensor own = backend.Rent(whole.Shape, DType.Float32);
             backend.Clear(own);
             if (!gradient.Tensor.IsNone) own = backend.Add(own, gradient.Tensor);
