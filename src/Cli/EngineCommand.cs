@@ -20,6 +20,7 @@ internal static class EngineCommand
         TokenizeCommand.Create(shell),
         DetokenizeCommand.Create(shell),
         VocabCommand.Create(shell),
+        TrainCommand.Create(shell),
     };
 
     /// <summary>Runs a command line.</summary>
@@ -41,8 +42,8 @@ internal static class EngineCommand
         {
             Task<int> work = Task.Run(() => InvokeAsync(parsed, shell, cancellation), CancellationToken.None);
 
-            // A conversion takes its files away, which is waited for.
-            return parsed.CommandResult.Command.Name == ConvertCommand.Name
+            // A conversion takes its files away and a training writes a checkpoint, which is waited for.
+            return parsed.CommandResult.Command.Name is ConvertCommand.Name or TrainCommand.Name
                 ? await work
                 : await OrLeave(work, shell.Patience, cancellation);
         }

@@ -32,7 +32,7 @@ internal static partial class Failure
             OneLine(exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
         Formats.ModelFormatException or Backends.BackendUnavailableException or SequenceTooLongException
             or ArgumentException or IOException or UnauthorizedAccessException or InvalidDataException or UsageException
-            or NotSupportedException => OneLine(exception.Message),
+            or NotSupportedException or Training.TrainingDivergedException => OneLine(exception.Message),
         OutOfMemoryException => "There is not enough memory.",
         _ => OneLine($"unexpected {exception.GetType().Name}: {exception.Message}"),
     };

@@ -2,13 +2,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using Engine.Backends;
 
 namespace Engine.Cli;
 
 /// <summary>Options that choose model and backend.</summary>
 internal sealed class ModelFlags
 {
+    private readonly BackendFlags _backend = new();
     private readonly Option<string?> _tokenizer = Flags.Tokenizer();
 
     public Option<string?> Model { get; } = new("--model")
@@ -18,22 +18,6 @@ internal sealed class ModelFlags
             "Directory of the model. "
             + $"[default: {ModelLocator.VariableName}, else the first in '{ModelLocator.FolderName}']",
     };
-
-    public Option<string?> Backend { get; } = Flags.Word(
-        "--backend", BackendChoice.Words,
-        $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
-            + $"{BackendChoice.FileName}, else auto]");
-
-    public Option<int> Threads { get; } = Flags.Integer(
-        "--threads", 0, 1024, new BackendOptions().Threads, "Threads to compute with; 0: one for each processor.");
-
-    public Option<string?> InstructionSet { get; } = Flags.Word(
-        "--isa", ["auto", "avx512", "avx2", "portable"], "Instruction set of the CPU backend. [default: auto]");
-
-    public Option<string?> MachineCode { get; } = Flags.Word(
-        "--machine-code", [BackendChoice.On, BackendChoice.Off],
-        "Whether the CPU backend may use instructions that .NET does not offer; the answers are the same. "
-            + $"[default: {BackendChoice.MachineCodeVariable}, else {BackendChoice.On}]");
 
     public Option<int> BatchSize { get; } = Flags.Integer(
         "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize,
@@ -52,10 +36,7 @@ internal sealed class ModelFlags
     public void AddTo(Command command)
     {
         command.Add(Model);
-        command.Add(Backend);
-        command.Add(Threads);
-        command.Add(InstructionSet);
-        command.Add(MachineCode);
+        _backend.AddTo(command);
         command.Add(BatchSize);
         command.Add(ComputeType);
         command.Add(_tokenizer);
@@ -64,22 +45,14 @@ internal sealed class ModelFlags
 
     /// <summary>What the command line and the surroundings say.</summary>
     public TranslationSettings Read(ParseResult parsed, Shell shell) =>
-        new(ModelLocator.Find(shell, parsed.GetValue(Model)), BackendChoice.Word(shell, parsed.GetValue(Backend)))
+        new(ModelLocator.Find(shell, parsed.GetValue(Model)), BackendChoice.Word(shell, parsed.GetValue(_backend.Backend)))
         {
-            BackendOptions = ReadBackend(parsed, shell),
+            BackendOptions = _backend.Read(parsed, shell),
             BatchSize = parsed.GetValue(BatchSize),
             ComputeType = parsed.GetValue(ComputeType) ?? "default",
             Tokenizer = parsed.GetValue(_tokenizer),
             Log = parsed.GetValue(Quiet) ? null : shell.Say,
         };
-
-    /// <summary>Settings of the backend alone.</summary>
-    public BackendOptions ReadBackend(ParseResult parsed, Shell shell) => new()
-    {
-        Threads = parsed.GetValue(Threads),
-        InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
-        MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
-    };
 }
 
 /// <summary>Makes options that say what they found and what they expected.</summary>

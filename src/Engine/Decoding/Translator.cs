@@ -22,12 +22,14 @@ public sealed class Translator : IDisposable
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread _worker;
+    private readonly bool _ownsModel;
     private long _lastDrop;
     private bool _disposed;
 
-    private Translator(Transformer model, ModelData data, TranslatorOptions options, ITokenizer tokenizer)
+    private Translator(Transformer model, ModelData data, TranslatorOptions options, ITokenizer tokenizer, bool ownsModel)
     {
         _model = model;
+        _ownsModel = ownsModel;
         _options = options;
         Format = data.Format;
         SourceVocabulary = data.SourceVocabulary;
@@ -81,7 +83,7 @@ public sealed class Translator : IDisposable
         var model = new Transformer(options.Backend, data, type);
         try
         {
-            return new Translator(model, data, options, tokenizer);
+            return new Translator(model, data, options, tokenizer, ownsModel: true);
         }
         catch
         {
@@ -89,6 +91,14 @@ public sealed class Translator : IDisposable
             throw;
         }
     }
+
+    /// <summary>Translates with a graph that is there and stays its owner's, such as one that is being trained.</summary>
+    /// <param name="model">The graph; nobody else runs it meanwhile.</param>
+    /// <param name="data">Vocabularies and tokens.</param>
+    /// <param name="options">Size of the batch and options; the backend is the graph's.</param>
+    /// <param name="tokenizer">How text becomes tokens.</param>
+    internal static Translator Over(Transformer model, ModelData data, TranslatorOptions options, ITokenizer tokenizer) =>
+        new(model, data, options, tokenizer, ownsModel: false);
 
     /// <summary>
     /// Translates plain text: tokenizes it, cuts it if it is long (<see cref="TranslatorOptions.SplitLongerThan"/>), translates, and
@@ -234,7 +244,7 @@ public sealed class Translator : IDisposable
         _work.Release();
         _worker.Join();
         _work.Dispose();
-        _model.Dispose();
+        if (_ownsModel) _model.Dispose();
     }
 
     private void Enqueue<T>(Queue<T> queue, T item)

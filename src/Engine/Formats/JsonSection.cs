@@ -30,7 +30,14 @@ internal sealed class JsonSection
     /// <summary>Reads a file whose content is one JSON object.</summary>
     public static JsonSection Read(string file)
     {
-        byte[] bytes = FileSource.ReadAll(file, FormatLimits.ConfigBytes);
+        return Of(file, FileSource.ReadAll(file, FormatLimits.ConfigBytes));
+    }
+
+    /// <summary>Reads bytes that are one JSON object.</summary>
+    /// <param name="file">Where they are from, for messages.</param>
+    /// <param name="bytes">The bytes.</param>
+    public static JsonSection Of(string file, byte[] bytes)
+    {
         using JsonDocument document = Parse(file, bytes);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
             throw new ModelFormatException(file, "the content", Kind(document.RootElement), "a JSON object");

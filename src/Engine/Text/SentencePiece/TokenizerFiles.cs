@@ -47,6 +47,23 @@ internal static class TokenizerFiles
         return shared is null ? null : (shared, shared);
     }
 
+    /// <summary>Writes models to a directory, where the functions above find them.</summary>
+    /// <param name="directory">The directory; made if it is not there.</param>
+    /// <param name="source">The model of the source.</param>
+    /// <param name="target">That of the target; the same object: one model for both.</param>
+    public static void Write(string directory, byte[] source, byte[] target)
+    {
+        Directory.CreateDirectory(directory);
+        foreach (string name in (string[])[Source, Target, .. Shared]) File.Delete(Path.Combine(directory, name));
+        (string Name, byte[] Bytes)[] files = source == target ? [(Shared[0], source)] : [(Source, source), (Target, target)];
+        foreach (var (name, bytes) in files)
+        {
+            string file = Path.Combine(directory, name), temporary = file + ".tmp";
+            File.WriteAllBytes(temporary, bytes);
+            File.Move(temporary, file, overwrite: true);
+        }
+    }
+
     // Sources are cut by one model, translations joined by another.
     private sealed class Pair(SentencePieceTokenizer source, SentencePieceTokenizer target) : ITokenizer
     {

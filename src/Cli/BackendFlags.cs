@@ -1,0 +1,42 @@
+// The options that choose what computes: the same for every command that computes.
+using System.CommandLine;
+using Engine.Backends;
+
+namespace Engine.Cli;
+
+/// <summary>Options that choose the backend.</summary>
+internal sealed class BackendFlags
+{
+    public Option<string?> Backend { get; } = Flags.Word(
+        "--backend", BackendChoice.Words,
+        $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
+            + $"{BackendChoice.FileName}, else auto]");
+
+    public Option<int> Threads { get; } = Flags.Integer(
+        "--threads", 0, 1024, new BackendOptions().Threads, "Threads to compute with; 0: one for each processor.");
+
+    public Option<string?> InstructionSet { get; } = Flags.Word(
+        "--isa", ["auto", "avx512", "avx2", "portable"], "Instruction set of the CPU backend. [default: auto]");
+
+    public Option<string?> MachineCode { get; } = Flags.Word(
+        "--machine-code", [BackendChoice.On, BackendChoice.Off],
+        "Whether the CPU backend may use instructions that .NET does not offer; the answers are the same. "
+            + $"[default: {BackendChoice.MachineCodeVariable}, else {BackendChoice.On}]");
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(Backend);
+        command.Add(Threads);
+        command.Add(InstructionSet);
+        command.Add(MachineCode);
+    }
+
+    /// <summary>What the command line and the surroundings say.</summary>
+    public BackendOptions Read(ParseResult parsed, Shell shell) => new()
+    {
+        Threads = parsed.GetValue(Threads),
+        InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
+        MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
+    };
+}

@@ -1,0 +1,276 @@
+// One step of training: forward, backward and Adam over the batches of the step; and the loss of sentences that are not learned.
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Engine.Backends;
+using Engine.Formats;
+using Engine.Models;
+using Engine.Tensors;
+
+namespace Engine.Training;
+
+/// <summary>Sums over tokens.</summary>
+/// <param name="Loss">Σ −ln p of the targets.</param>
+/// <param name="Smoothed">Σ of the loss with label smoothing.</param>
+/// <param name="Tokens">Target tokens.</param>
+internal readonly record struct LossSums(double Loss, double Smoothed, long Tokens)
+{
+    public double PerToken => Loss / Tokens;
+
+    public static LossSums operator +(LossSums x, LossSums y) =>
+        new(x.Loss + y.Loss, x.Smoothed + y.Smoothed, x.Tokens + y.Tokens);
+}
+
+/// <summary>A model that is learning, on a backend.</summary>
+internal sealed class Learner : IDisposable
+{
+    private const ulong GoldenRatio = 0x9E3779B97F4A7C15;
+
+    private readonly ITrainingBackend _backend;
+    private readonly LoopSettings _settings;
+    private readonly ulong _seed;
+    private readonly Tape _tape;
+    private readonly Tensor _firstMoment;
+    private readonly Tensor _secondMoment;
+    private readonly List<(int Start, int Count, bool Decays)> _runs = [];
+    private float[] _losses = [];
+    private bool _disposed;
+
+    public Learner(ITrainingBackend backend, ModelData model, TrainingConfig config)
+    {
+        _backend = backend;
+        _settings = config.Training;
+        _seed = (ulong)config.Seed;
+        Tape? tape = null;
+        Parameters = Parameters.Load(backend, parameters => tape = new Tape(backend, parameters), model, out Transformer graph);
+        _tape = tape!;
+        Graph = graph;
+        _firstMoment = backend.Allocate(Parameters.Values.Shape, DType.Float32);
+        _secondMoment = backend.Allocate(Parameters.Values.Shape, DType.Float32);
+        Model = model;
+        FindRuns();
+    }
+
+    /// <summary>What it began with: shape, vocabularies, tokens.</summary>
+    public ModelData Model { get; }
+
+    /// <summary>The graph, over the weights of now.</summary>
+    public Transformer Graph { get; }
+
+    /// <summary>The weights.</summary>
+    public Parameters Parameters { get; }
+
+    /// <summary>Learns from the batches of a step.</summary>
+    /// <param name="step">Number of the step, from 1.</param>
+    /// <param name="rate">Learning rate.</param>
+    /// <param name="batches">The batches.</param>
+    /// <param name="norm">Length of the gradient, before it is clipped.</param>
+    /// <exception cref="TrainingDivergedException">A number is none.</exception>
+    public LossSums Step(int step, double rate, ReadOnlySpan<TrainingBatch> batches, out double norm)
+    {
+        _backend.Clear(Parameters.Gradients);
+        long tokens = 0;
+        foreach (TrainingBatch batch in batches) tokens += batch.Targets.Count;
+        var sums = new LossSums();
+        for (int i = 0; i < batches.Length; i++)
+        {
+            LossSums ofBatch = Learn(batches[i], KeyOf(step, i), 1f / tokens);
+            if (!double.IsFinite(ofBatch.Smoothed)) throw Diagnose(step, i, batches[i], 1f / tokens);
+            sums += ofBatch;
+        }
+
+        norm = Math.Sqrt(_backend.SumOfSquares(Parameters.Gradients));
+        if (!double.IsFinite(norm)) throw DiagnoseGradient(step, batches, tokens);
+        float scale = _settings.Clip > 0 && norm > _settings.Clip ? (float)(_settings.Clip / norm) : 1f;
+        foreach (var (start, count, decays) in _runs)
+        {
+            var rates = new AdamStep(
+                (float)rate, _settings.Beta1, _settings.Beta2, _settings.Epsilon, decays ? _settings.Decay : 0,
+                (float)(1 - Math.Pow(_settings.Beta1, step)), (float)(1 - Math.Pow(_settings.Beta2, step)), scale);
+            _backend.AdamStep(
+                Parameters.Values.ColumnRange(start, count), Parameters.Gradients.ColumnRange(start, count),
+                _firstMoment.ColumnRange(start, count), _secondMoment.ColumnRange(start, count), rates);
+        }
+
+        Parameters.Refresh();
+        return sums;
+    }
+
+    /// <summary>Loss of a batch by the weights of now, nothing dropped and nothing learned.</summary>
+    public LossSums Evaluate(TrainingBatch batch)
+    {
+        _backend.BeginFrame();
+        try
+        {
+            Tensor logits = Forward(batch);
+            return Sum(_backend.CrossEntropy(logits, Upload(batch.Targets), _settings.Smoothing, 1));
+        }
+        finally
+        {
+            _backend.EndFrame();
+        }
+    }
+
+    /// <summary>The parameter with the longest gradient, for a message.</summary>
+    public (string Name, double Norm) SteepestParameter()
+    {
+        (string Name, double Norm) steepest = ("", -1);
+        foreach (var (name, start, shape) in Parameters.Places)
+        {
+            double norm = Math.Sqrt(_backend.SumOfSquares(Parameters.Gradients.ColumnRange(start, (int)shape.Count)));
+            if (norm > steepest.Norm) steepest = (name, norm);
+        }
+
+        return steepest;
+    }
+
+    /// <summary>Copies weights and moments to the host.</summary>
+    public Checkpoint ToCheckpoint(TrainingState state) =>
+        new(state, Parameters.Read(Parameters.Values), Parameters.Read(_firstMoment), Parameters.Read(_secondMoment));
+
+    /// <summary>Takes weights and moments from the host.</summary>
+    /// <exception cref="ModelFormatException">There are more or fewer than this model has.</exception>
+    public void Restore(string file, Checkpoint checkpoint)
+    {
+        if (checkpoint.Values.Length != Parameters.Values.Columns)
+        {
+            throw new ModelFormatException(
+                file, "the number of weights", $"{checkpoint.Values.Length:N0}", $"{Parameters.Values.Columns:N0}, as the model has");
+        }
+
+        _backend.Write(_firstMoment, checkpoint.FirstMoment);
+        _backend.Write(_secondMoment, checkpoint.SecondMoment);
+        SetValues(checkpoint.Values);
+    }
+
+    /// <summary>Takes other weights, such as an average.</summary>
+    public void SetValues(ReadOnlySpan<float> values)
+    {
+        _backend.Write(Parameters.Values, values);
+        Parameters.Refresh();
+    }
+
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        Graph.Dispose();
+        _backend.Free(_firstMoment);
+        _backend.Free(_secondMoment);
+        Parameters.Dispose();
+    }
+
+    // Only matrices decay: biases and gains have a place where they belong. Neighbours of a kind are one run.
+    private void FindRuns()
+    {
+        int end = Parameters.Values.Columns;
+        if (_settings.Decay == 0)
+        {
+            _runs.Add((0, end, false));
+            return;
+        }
+
+        foreach (var (_, start, shape) in Parameters.Places)
+        {
+            bool decays = shape.Rows > 1;
+            if (_runs.Count > 0 && _runs[^1].Decays == decays) continue;
+            if (_runs.Count > 0) _runs[^1] = _runs[^1] with { Count = start - _runs[^1].Start };
+            _runs.Add((start, end - start, decays));
+        }
+    }
+
+    // Micro-batches of a step drop other numbers.
+    private ulong KeyOf(int step, int micro) => ((_seed * GoldenRatio) + (ulong)step) ^ ((ulong)micro << 48);
+
+    private LossSums Learn(TrainingBatch batch, ulong key, float scale)
+    {
+        _tape.BeginFrame();
+        try
+        {
+            _tape.Record(_settings.Dropout, key);
+            Tensor logits = Forward(batch);
+            return Sum(_tape.Backward(logits, Upload(batch.Targets), _settings.Smoothing, scale));
+        }
+        finally
+        {
+            _tape.EndFrame();
+        }
+    }
+
+    private Tensor Forward(TrainingBatch batch)
+    {
+        Ragged sources = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.SourceLengths));
+        Ragged targets = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.TargetLengths));
+        Tensor memory = Graph.Encoder.Forward(_tape, Upload(batch.SourceIds), Upload(batch.SourcePositions), sources);
+        return Graph.Decoder.Forward(
+            _tape, Upload(batch.Inputs), Upload(batch.TargetPositions), targets, memory, sources);
+    }
+
+    private Tensor Upload(List<int> values)
+    {
+        Tensor tensor = _backend.Rent(new Shape(1, values.Count), DType.Int32);
+        _backend.Write(tensor, CollectionsMarshal.AsSpan(values));
+        return tensor;
+    }
+
+    private LossSums Sum(in Tensor losses)
+    {
+        int count = (int)losses.Shape.Count;
+        if (_losses.Length < count) _losses = new float[2 * count];
+        Span<float> values = _losses.AsSpan(0, count);
+        _backend.Read(losses, values);
+        double smoothed = 0, loss = 0;
+        for (int row = 0; row < losses.Rows; row++)
+        {
+            smoothed += values[2 * row];
+            loss += values[(2 * row) + 1];
+        }
+
+        return new LossSums(loss, smoothed, losses.Rows);
+    }
+
+    // The batch once more, with a look at each result.
+    private TrainingDivergedException Diagnose(int step, int micro, TrainingBatch batch, float scale)
+    {
+        string? first = null;
+        _tape.Watch = (name, tensor) =>
+        {
+            if (first is not null) return;
+            var values = new float[tensor.Shape.Count];
+            _backend.Read(tensor, values);
+            int at = Array.FindIndex(values, static value => !float.IsFinite(value));
+            if (at >= 0) first = string.Create(CultureInfo.InvariantCulture, $"{name} gave {values[at]}");
+        };
+        try
+        {
+            Learn(batch, KeyOf(step, micro), scale);
+        }
+        finally
+        {
+            _tape.Watch = null;
+        }
+
+        string what = first ?? "the loss is not finite";
+        return new TrainingDivergedException(step, first ?? "loss", batch.Describe(), what);
+    }
+
+    private TrainingDivergedException DiagnoseGradient(int step, ReadOnlySpan<TrainingBatch> batches, long tokens)
+    {
+        for (int i = 0; i < batches.Length; i++)
+        {
+            _backend.Clear(Parameters.Gradients);
+            Learn(batches[i], KeyOf(step, i), 1f / tokens);
+            float[] gradients = Parameters.Read(Parameters.Gradients);
+            int at = Array.FindIndex(gradients, static value => !float.IsFinite(value));
+            if (at < 0) continue;
+            string name = Parameters.NameAt(at);
+            return new TrainingDivergedException(
+                step, name, batches[i].Describe(),
+                string.Create(CultureInfo.InvariantCulture, $"the gradient of {name} has {gradients[at]}"));
+        }
+
+        // The batches' gradients are finite, but not their sum, or its square.
+        var (steepest, _) = SteepestParameter();
+        return new TrainingDivergedException(
+            step, steepest, batches[0].Describe(), $"the gradient is too long for float32, longest that of {steepest}");
+    }
+}
