@@ -35,11 +35,17 @@ public abstract class ConformanceHarness : IDisposable
 
     public void Dispose()
     {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Disposes of the backends.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
         foreach (IDisposable owned in _owned) owned.Dispose();
         _backend?.Dispose();
         _twin?.Dispose();
         Reference.Dispose();
-        GC.SuppressFinalize(this);
     }
 
     // ---- running ----
