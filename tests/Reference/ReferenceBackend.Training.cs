@@ -36,6 +36,21 @@ public sealed partial class ReferenceBackend
     }
 
     /// <inheritdoc />
+    public long Mark()
+    {
+        if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
+        return _lastHandle;
+    }
+
+    /// <inheritdoc />
+    public void Release(long mark, Span<Tensor> kept)
+    {
+        HashSet<nint> stay = [.. kept.ToArray().Select(static tensor => tensor.Handle)];
+        foreach (nint handle in _frame.Where(handle => handle > mark && !stay.Contains(handle))) _storages.Remove(handle);
+        _frame.RemoveAll(handle => handle > mark && !stay.Contains(handle));
+    }
+
+    /// <inheritdoc />
     public void Clear(in Tensor tensor)
     {
         if (tensor.Type == DType.Int32) Store(tensor, new int[tensor.Shape.Count]);
