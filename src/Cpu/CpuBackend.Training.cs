@@ -14,6 +14,9 @@ public sealed unsafe partial class CpuBackend
     // Random numbers, or exponentials, for each element.
     private const int ElementsOfDropout = 8_192;
 
+    // A mark is a chunk of the arena and a place in it, which is below 16 TiB.
+    private const int ChunkShift = 44;
+
     // A gradient of so few rows may be a product of tiles that stream, which do not begin with what is there.
     private const int FewRows = 3;
 
@@ -48,6 +51,39 @@ public sealed unsafe partial class CpuBackend
                 Panels = (float*)packed.Panels,
             };
             Share(rows, (packed.Outputs + Lanes.Count - 1) / Lanes.Count, values.Shape.Count);
+        }
+    }
+
+    /// <inheritdoc />
+    public long Mark()
+    {
+        if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
+        (int chunk, long used) = _arena.Mark();
+        return ((long)chunk << ChunkShift) | used;
+    }
+
+    /// <inheritdoc />
+    public void Release(long mark, Span<Tensor> kept)
+    {
+        if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
+        (int Chunk, long Used) from = ((int)(mark >> ChunkShift), mark & ((1L << ChunkShift) - 1));
+        var moved = new List<(int Chunk, long Used, int Place)>();
+        for (int i = 0; i < kept.Length; i++)
+        {
+            if (_arena.Find(kept[i].Handle) is { } place && place.CompareTo(from) >= 0) moved.Add((place.Chunk, place.Used, i));
+        }
+
+        // In the order in which they lie: where one goes is then never beyond where it is, nor where a later one is.
+        moved.Sort();
+        _arena.Release(from);
+        foreach (var (_, _, i) in moved)
+        {
+            Tensor tensor = kept[i];
+            if (tensor.Offset != 0) throw new ArgumentException($"{tensor} is a part of a tensor, expected a whole one.", nameof(kept));
+            long bytes = (long)tensor.Rows * tensor.Stride * tensor.Type.Bytes();
+            void* to = _arena.Take(bytes);
+            Buffer.MemoryCopy((void*)tensor.Handle, to, bytes, bytes);
+            kept[i] = tensor with { Handle = (nint)to };
         }
     }
 

@@ -134,17 +134,4 @@ public abstract partial class BackendConformance
         Backend.Free(numbers);
         Backend.Free(integers);
     }
-
-    private static void AssertOnlyInside(float[] whole, int rows, int columns)
-    {
-        int width = ColumnsBefore + columns + ColumnsAfter;
-        for (int i = 0; i < whole.Length; i++)
-        {
-            (int row, int column) = (i / width, i % width);
-            bool inside = row >= RowsAround && row < RowsAround + rows
-                && column >= ColumnsBefore && column < ColumnsBefore + columns;
-            Assert.True(inside != float.IsNaN(whole[i]),
-                $"[{row}, {column}] of the table around the view is {whole[i]}");
-        }
-    }
 }

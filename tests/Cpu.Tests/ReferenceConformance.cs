@@ -10,3 +10,10 @@ public sealed class ReferenceConformance : BackendConformance
 {
     protected override IBackend Create() => new ReferenceBackend();
 }
+
+public sealed class ReferenceTrainingConformance : TrainingConformance
+{
+    protected override ITrainingBackend OpenTraining() => new ReferenceBackend();
+
+    protected override IEnumerable<ITrainingBackend> OpenTwins() => [new ReferenceBackend()];
+}

@@ -1,4 +1,4 @@
-// The definition of the activations, and an error function in double precision, which the runtime library lacks.
+// The definition of the activations and of their slopes, and an error function in double precision, which the runtime library lacks.
 using Engine.Backends;
 
 namespace Engine.Reference;
@@ -19,6 +19,26 @@ public static class ActivationReference
         Activation.Sigmoid => Sigmoid(x),
         _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "Unknown activation."),
     };
+
+    /// <summary>The derivative of an activation; of ReLU at 0 it is 0.</summary>
+    public static double Slope(Activation activation, double x) => activation switch
+    {
+        Activation.None => 1,
+        Activation.Relu => x > 0 ? 1 : 0,
+        Activation.Gelu => (Erfc(-x / Math.Sqrt(2)) / 2) + (x * Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI)),
+        Activation.GeluTanh => GateSlope(
+            x, 2 * Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)),
+            2 * Math.Sqrt(2 / Math.PI) * (1 + (3 * 0.044715 * x * x))),
+        Activation.GeluSigmoid => GateSlope(x, 1.702 * x, 1.702),
+        Activation.Silu => GateSlope(x, x, 1),
+        Activation.Tanh => (1 - Math.Tanh(x)) * (1 + Math.Tanh(x)),
+        Activation.Sigmoid => Sigmoid(x) * Sigmoid(-x),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "Unknown activation."),
+    };
+
+    // Of x · σ(z(x)): σ + x · σ · (1 − σ) · z′, and 1 − σ(z) = σ(−z).
+    private static double GateSlope(double x, double z, double slope) =>
+        Sigmoid(z) + (x * Sigmoid(z) * Sigmoid(-z) * slope);
 
     /// <summary>1 / (1 + e⁻ˣ), which is (1 + tanh(x/2)) / 2 without its cancellation.</summary>
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));

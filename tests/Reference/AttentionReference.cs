@@ -16,12 +16,14 @@ public static class AttentionReference
     /// <param name="keyColumns">heads · headDim.</param>
     /// <param name="valueColumns">heads · valueDim.</param>
     /// <param name="spec">Heads, scale, mask.</param>
+    /// <param name="dropout">Of the weights, after the softmax.</param>
     /// <returns>[queryRows, heads · valueDim]; zeros for a query that sees no key.</returns>
     public static double[] Rows(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
         ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns,
-        AttentionSpec spec)
+        AttentionSpec spec, Dropout dropout = default)
     {
+        int queryRows = queryOffsets[^1];
         var y = new double[queryOffsets[^1] * valueColumns];
         for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
         {
@@ -32,7 +34,9 @@ public static class AttentionReference
             for (int i = 0; i < queries; i++)
             {
                 int row = queryOffsets[sentence] + i;
-                double[] sum = Row(query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec);
+                double[] sum = Row(
+                    query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec,
+                    (head, j) => DropoutReference.Factor(dropout, ((long)head * queryRows) + row, j));
                 sum.CopyTo(y, row * valueColumns);
             }
         }
@@ -47,10 +51,11 @@ public static class AttentionReference
     /// <param name="score">v of additive attention, [heads · headDim]; empty: dot-product attention.</param>
     /// <param name="position">Position of the query; key 0 is at position 0. May be negative.</param>
     /// <param name="spec">Heads, scale, mask.</param>
+    /// <param name="factor">What the weight of a head and a key is multiplied by; null: 1.</param>
     /// <returns>[heads · valueDim]; empty where there is no key to tell the width.</returns>
     public static double[] Row(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
-        int position, AttentionSpec spec)
+        int position, AttentionSpec spec, Func<int, int, double>? factor = null)
     {
         int keys = query.IsEmpty ? 0 : key.Length / query.Length;
         if (keys == 0) return [];
@@ -59,6 +64,7 @@ public static class AttentionReference
         for (int head = 0; head < spec.Heads; head++)
         {
             double[] weights = Weights(query, key, score, head, position, spec);
+            if (factor is not null) for (int j = 0; j < keys; j++) weights[j] *= factor(head, j);
             for (int column = head * valueDim; column < (head + 1) * valueDim; column++)
                 for (int j = 0; j < keys; j++) y[column] += weights[j] * value[(j * valueColumns) + column];
         }

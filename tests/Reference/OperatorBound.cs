@@ -187,12 +187,14 @@ public static class OperatorBound
     /// <param name="keyColumns">heads · headDim.</param>
     /// <param name="valueColumns">heads · valueDim.</param>
     /// <param name="spec">Heads, scale, mask.</param>
+    /// <param name="dropout">Of the weights: the scale and the product with it are u each.</param>
     /// <returns>[queryRows, heads · valueDim]; 0 for a query that sees no key.</returns>
     public static double[] Attention(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
         ReadOnlySpan<int> queryOffsets, ReadOnlySpan<int> keyOffsets, int keyColumns, int valueColumns,
-        AttentionSpec spec)
+        AttentionSpec spec, Dropout dropout = default)
     {
+        int queryRows = queryOffsets[^1];
         var bound = new double[queryOffsets[^1] * valueColumns];
         for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
         {
@@ -204,7 +206,8 @@ public static class OperatorBound
             {
                 int row = queryOffsets[sentence] + i;
                 double[] part = AttentionRow(
-                    query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec);
+                    query.Slice(row * keyColumns, keyColumns), k, v, score, i + (keys - queries), spec,
+                    dropout.IsNone ? null : (head, j) => DropoutReference.Factor(dropout, ((long)head * queryRows) + row, j));
                 part.CopyTo(bound, row * valueColumns);
             }
         }
@@ -219,18 +222,19 @@ public static class OperatorBound
     /// <param name="score">v of additive attention, [heads · headDim]; empty: dot-product attention.</param>
     /// <param name="position">Position of the query.</param>
     /// <param name="spec">Heads, scale, mask.</param>
+    /// <param name="factor">What the weight of a head and a key is multiplied by; null: 1.</param>
     public static double[] AttentionRow(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> value, ReadOnlySpan<double> score,
-        int position, AttentionSpec spec)
+        int position, AttentionSpec spec, Func<int, int, double>? factor = null)
     {
-        double[] sums = AttentionReference.Row(query, key, Magnitudes(value), score, position, spec);
+        double[] sums = AttentionReference.Row(query, key, Magnitudes(value), score, position, spec, factor);
         double largest = 0;
         foreach (double v in value) largest = Math.Max(largest, Math.Abs(v));
         int valueDim = sums.Length / spec.Heads;
         for (int head = 0; head < spec.Heads; head++)
         {
             (double error, int seen) = WeightError(query, key, score, head, position, spec);
-            double relative = 2.02 * (error + ErrorBound.Gamma(seen + 3));
+            double relative = (2.02 * (error + ErrorBound.Gamma(seen + 3))) + (factor is null ? 0 : 2 * U);
             double underflow = seen == 0 ? 0 : ErrorBound.Underflow * (1 + (seen * largest));
             for (int i = head * valueDim; i < (head + 1) * valueDim && i < sums.Length; i++)
                 sums[i] = (relative * sums[i]) + underflow;
@@ -273,7 +277,7 @@ public static class OperatorBound
     /// 2u of the largest score, for a base of two. Each block of keys multiplies once by such a function: 9u.
     /// </summary>
     /// <returns>The error, and how many keys are seen.</returns>
-    private static (double Error, int Seen) WeightError(
+    internal static (double Error, int Seen) WeightError(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, int head, int position,
         AttentionSpec spec)
     {

@@ -170,7 +170,7 @@ public sealed partial class ReferenceBackend
     /// <inheritdoc />
     public Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
-        RaggedAttention(query, key, value, Tensor.None, queries, keys, spec);
+        RaggedAttention(query, key, value, Tensor.None, queries, keys, spec, default);
 
     /// <inheritdoc />
     public Tensor AdditiveAttention(
@@ -178,7 +178,7 @@ public sealed partial class ReferenceBackend
         in AttentionSpec spec)
     {
         Require(!score.IsNone, "Additive attention has a score vector.");
-        return RaggedAttention(query, key, value, score, queries, keys, spec);
+        return RaggedAttention(query, key, value, score, queries, keys, spec, default);
     }
 
     /// <inheritdoc />
@@ -350,25 +350,15 @@ public sealed partial class ReferenceBackend
 
     private Tensor RaggedAttention(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
-        in AttentionSpec spec)
+        in AttentionSpec spec, in Dropout dropout)
     {
-        CheckHeads(key.Columns, value.Columns, spec.Heads);
-        Require(query.Columns == key.Columns, $"query is {query.Shape} and key {key.Shape}, expected one width.");
-        Require(key.Rows == value.Rows, $"key is {key.Shape} and value {value.Shape}, expected as many rows.");
-        Require(
-            query.Rows == queries.Rows && key.Rows == keys.Rows,
-            $"There are {query.Rows} queries and {key.Rows} keys, "
-            + $"expected {queries.Rows} and {keys.Rows}, as the sentences have.");
-        Require(
-            queries.Sentences == keys.Sentences,
-            $"The queries are of {queries.Sentences} sentences and the keys of {keys.Sentences}, expected as many.");
-        CheckVector(score, key.Columns, "The score vector");
+        CheckRagged(query, key, value, score, queries, keys, spec);
         return Result(
             new Shape(query.Rows, value.Columns),
             AttentionReference.Rows(
                 Numbers(query), Numbers(key), Numbers(value), Numbers(score), Integers(queries.Offsets),
                 Integers(keys.Offsets),
-                key.Columns, value.Columns, spec));
+                key.Columns, value.Columns, spec, dropout));
     }
 
     private Tensor AttentionToCache(
@@ -448,6 +438,23 @@ public sealed partial class ReferenceBackend
             view.Blocks.Rows == query.Rows && view.Lengths.Columns == query.Rows,
             $"The view is of {view.Blocks.Rows} rows and {view.Lengths.Columns} lengths, expected {query.Rows}.");
         CheckVector(score, cache.KeyColumns, "The score vector");
+    }
+
+    private static void CheckRagged(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec)
+    {
+        CheckHeads(key.Columns, value.Columns, spec.Heads);
+        Require(query.Columns == key.Columns, $"query is {query.Shape} and key {key.Shape}, expected one width.");
+        Require(key.Rows == value.Rows, $"key is {key.Shape} and value {value.Shape}, expected as many rows.");
+        Require(
+            query.Rows == queries.Rows && key.Rows == keys.Rows,
+            $"There are {query.Rows} queries and {key.Rows} keys, "
+            + $"expected {queries.Rows} and {keys.Rows}, as the sentences have.");
+        Require(
+            queries.Sentences == keys.Sentences,
+            $"The queries are of {queries.Sentences} sentences and the keys of {keys.Sentences}, expected as many.");
+        CheckVector(score, key.Columns, "The score vector");
     }
 
     private static void CheckHeads(int keyColumns, int valueColumns, int heads) =>

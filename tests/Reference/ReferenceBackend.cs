@@ -1,5 +1,5 @@
 // A backend made of the definitions: every tensor a table of doubles. Slow and plain; what other backends are tested
-// against. Storage here; the operators are in the other part of this class.
+// against. Storage here; the operators are in the other parts of this class.
 using Engine.Backends;
 using Engine.Tensors;
 
@@ -9,7 +9,7 @@ namespace Engine.Reference;
 /// Runs the graph in double precision. Numbers are rounded to float32 only where they are read, where an activation
 /// becomes an integer, and where <see cref="TopK"/> looks for equal values.
 /// </summary>
-public sealed partial class ReferenceBackend : IBackend
+public sealed partial class ReferenceBackend : ITrainingBackend
 {
     private readonly Dictionary<nint, Storage> _storages = [];
     private readonly List<nint> _frame = [];
@@ -22,6 +22,13 @@ public sealed partial class ReferenceBackend : IBackend
 
     /// <summary>Tables that are alive: allocated and not freed, or made in the open frame.</summary>
     public int LiveTables => _storages.Count;
+
+    /// <summary>
+    /// What each number that an operator reads is wrong by, relative to it; null: nothing. An operator in float32 gives what
+    /// the exact one gives for inputs that are γₙ wrong (Higham 2002, 3.1): so errors drawn from ±γₙ show what rounding
+    /// may do to a whole graph.
+    /// </summary>
+    public Func<double>? InputError { get; set; }
 
     /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type) => Add(shape, type, 0d, 0);
@@ -79,7 +86,7 @@ public sealed partial class ReferenceBackend : IBackend
     public void Read(in Tensor source, Span<float> values)
     {
         CheckTransfer(source, DType.Float32, values.Length);
-        double[] numbers = Numbers(source);
+        double[] numbers = ReadDoubles(source);
         for (int i = 0; i < numbers.Length; i++) values[i] = (float)numbers[i];
     }
 
@@ -91,7 +98,19 @@ public sealed partial class ReferenceBackend : IBackend
     }
 
     /// <summary>The numbers as they are, before they are rounded to float32.</summary>
-    public double[] ReadDoubles(in Tensor source) => Numbers(source);
+    public double[] ReadDoubles(in Tensor source)
+    {
+        if (source.IsNone) return [];
+        CheckType(source, DType.Float32);
+        return Gather(source, Find(source).Numbers);
+    }
+
+    /// <summary>Writes numbers that are not rounded to float32: for differences too small for it.</summary>
+    public void WriteDoubles(in Tensor destination, ReadOnlySpan<double> values)
+    {
+        CheckTransfer(destination, DType.Float32, values.Length);
+        Store(destination, values);
+    }
 
     /// <inheritdoc />
     public void Dispose()
@@ -137,12 +156,12 @@ public sealed partial class ReferenceBackend : IBackend
                     : "The tensor is gone: it was freed, or its frame ended.");
     }
 
-    // The elements of a view, row by row; none for no tensor.
+    // The elements of a view, row by row, as an operator reads them; none for no tensor.
     private double[] Numbers(in Tensor tensor)
     {
-        if (tensor.IsNone) return [];
-        CheckType(tensor, DType.Float32);
-        return Gather(tensor, Find(tensor).Numbers);
+        double[] numbers = ReadDoubles(tensor);
+        if (InputError is not null) for (int i = 0; i < numbers.Length; i++) numbers[i] *= 1 + InputError();
+        return numbers;
     }
 
     private int[] Integers(in Tensor tensor)

@@ -194,7 +194,12 @@ internal unsafe struct AttentionGradient<TGradient>(AttentionGradientArguments a
         float* value = a.Value + (firstKey * a.ValueStride) + ((long)head * a.ValueDim);
         Transpose(key, a.KeyStride, keys, a.HeadDim, memory.Keys, keyWidth);
         Transpose(value, a.ValueStride, keys, a.ValueDim, memory.Values, keyWidth);
-        if (!IsAdditive) Copy(key, a.KeyStride, keys, a.HeadDim, memory.KeyRows, memory.HeadWidth);
+        if (!IsAdditive)
+        {
+            Copy(key, a.KeyStride, keys, a.HeadDim, memory.KeyRows, memory.HeadWidth);
+            new Span<float>(memory.KeyRows + ((nint)keys * memory.HeadWidth), (keyWidth - keys) * memory.HeadWidth).Clear();
+        }
+
         new Span<float>(memory.KeyGradient, keyWidth * memory.HeadWidth).Clear();
         new Span<float>(memory.ValueGradient, keyWidth * memory.ValueWidth).Clear();
         new Span<float>(memory.ScoreGradient, memory.HeadWidth).Clear();

@@ -1,5 +1,6 @@
 // Sixteen rows become a panel. A unit is what stands side by side for one output: a number, or a group of four integers, so
 // that a group of int8 is moved like one float32. Bits are only moved.
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Engine.Cpu.Simd;
@@ -80,6 +81,7 @@ internal static unsafe class PanelTranspose
         Quarters(a3, b3, c3, d3, panel + (3 * panelStride), panelStride);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Four(
         uint* rows, nint stride, out Vector512<uint> x0, out Vector512<uint> x1, out Vector512<uint> x2,
         out Vector512<uint> x3)
@@ -95,6 +97,7 @@ internal static unsafe class PanelTranspose
     }
 
     // Columns c, 4 + c, 8 + c, 12 + c of rows 0 .. 15.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Quarters(
         Vector512<uint> a, Vector512<uint> b, Vector512<uint> c, Vector512<uint> d, uint* panel, nint panelStride)
     {

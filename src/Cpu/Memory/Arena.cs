@@ -41,6 +41,18 @@ internal sealed unsafe class Arena : IDisposable
     /// <summary>Gives back what was taken since the mark: the scratch memory of one operator.</summary>
     public void Release((int Chunk, long Used) mark) => (_chunk, _used) = mark;
 
+    /// <summary>Where an address is; null: not in the arena.</summary>
+    public (int Chunk, long Used)? Find(nint address)
+    {
+        for (int i = 0; i < _chunks.Count; i++)
+        {
+            long place = address - _chunks[i].Address;
+            if (place >= 0 && place < _chunks[i].Bytes) return (i, place);
+        }
+
+        return null;
+    }
+
     /// <summary>
     /// Gives everything back. Several chunks become one of their total size, so that the next frame has one.
     /// </summary>

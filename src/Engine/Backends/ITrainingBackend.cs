@@ -24,6 +24,17 @@ public interface ITrainingBackend : IBackend
     /// <param name="transposed">Whether the weight becomes the transpose of the values.</param>
     void Refresh(Weight weight, in Tensor values, bool transposed);
 
+    /// <summary>Where the frame's memory ends now.</summary>
+    long Mark();
+
+    /// <summary>Gives back what was rented or returned in the frame since a mark, but for some tensors.</summary>
+    /// <param name="mark">What <see cref="Mark"/> gave in this frame.</param>
+    /// <param name="kept">
+    /// Whole tensors, all different: those from after the mark move to where it is, and become what they then are; those from before
+    /// stay. Other tensors from after the mark are gone.
+    /// </param>
+    void Release(long mark, Span<Tensor> kept);
+
     /// <summary>Sets all elements to zero.</summary>
     void Clear(in Tensor tensor);
 

@@ -41,7 +41,9 @@ internal sealed class Learner : IDisposable
         _settings = config.Training;
         _seed = (ulong)config.Seed;
         Tape? tape = null;
-        Parameters = Parameters.Load(backend, parameters => tape = new Tape(backend, parameters), model, out Transformer graph);
+        Parameters = Parameters.Load(
+            backend, parameters => tape = new Tape(backend, parameters) { Recomputes = config.Training.Recompute }, model,
+            out Transformer graph);
         _tape = tape!;
         Graph = graph;
         _firstMoment = backend.Allocate(Parameters.Values.Shape, DType.Float32);
@@ -101,8 +103,11 @@ internal sealed class Learner : IDisposable
         _backend.BeginFrame();
         try
         {
-            Tensor logits = Forward(batch);
-            return Sum(_backend.CrossEntropy(logits, Upload(batch.Targets), _settings.Smoothing, 1));
+            Inputs inputs = Upload(batch);
+            Tensor logits = Forward(inputs);
+            Span<float> losses = Losses(logits.Rows);
+            _backend.Read(_backend.CrossEntropy(logits, inputs.Targets, _settings.Smoothing, 1), losses);
+            return Sum(losses);
         }
         finally
         {
@@ -186,9 +191,12 @@ internal sealed class Learner : IDisposable
         _tape.BeginFrame();
         try
         {
+            Inputs inputs = Upload(batch);
             _tape.Record(_settings.Dropout, key);
-            Tensor logits = Forward(batch);
-            return Sum(_tape.Backward(logits, Upload(batch.Targets), _settings.Smoothing, scale));
+            Tensor logits = Forward(inputs);
+            Span<float> losses = Losses(logits.Rows);
+            _tape.Backward(logits, inputs.Targets, _settings.Smoothing, scale, losses);
+            return Sum(losses);
         }
         finally
         {
@@ -196,14 +204,23 @@ internal sealed class Learner : IDisposable
         }
     }
 
-    private Tensor Forward(TrainingBatch batch)
+    private Tensor Forward(in Inputs inputs)
     {
-        Ragged sources = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.SourceLengths));
-        Ragged targets = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.TargetLengths));
-        Tensor memory = Graph.Encoder.Forward(_tape, Upload(batch.SourceIds), Upload(batch.SourcePositions), sources);
-        return Graph.Decoder.Forward(
-            _tape, Upload(batch.Inputs), Upload(batch.TargetPositions), targets, memory, sources);
+        Tensor memory = Graph.Encoder.Forward(_tape, inputs.SourceIds, inputs.SourcePositions, inputs.Sources);
+        return Graph.Decoder.Forward(_tape, inputs.Ids, inputs.Positions, inputs.Sentences, memory, inputs.Sources);
     }
+
+    // All before anything is recorded, as the tape wants it.
+    private Inputs Upload(TrainingBatch batch) => new()
+    {
+        Sources = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.SourceLengths)),
+        Sentences = Ragged.Create(_tape, CollectionsMarshal.AsSpan(batch.TargetLengths)),
+        SourceIds = Upload(batch.SourceIds),
+        SourcePositions = Upload(batch.SourcePositions),
+        Ids = Upload(batch.Inputs),
+        Positions = Upload(batch.TargetPositions),
+        Targets = Upload(batch.Targets),
+    };
 
     private Tensor Upload(List<int> values)
     {
@@ -212,20 +229,23 @@ internal sealed class Learner : IDisposable
         return tensor;
     }
 
-    private LossSums Sum(in Tensor losses)
+    // Loss and −ln p of each row.
+    private Span<float> Losses(int rows)
     {
-        int count = (int)losses.Shape.Count;
-        if (_losses.Length < count) _losses = new float[2 * count];
-        Span<float> values = _losses.AsSpan(0, count);
-        _backend.Read(losses, values);
+        if (_losses.Length < 2 * rows) _losses = new float[4 * rows];
+        return _losses.AsSpan(0, 2 * rows);
+    }
+
+    private static LossSums Sum(ReadOnlySpan<float> losses)
+    {
         double smoothed = 0, loss = 0;
-        for (int row = 0; row < losses.Rows; row++)
+        for (int i = 0; i < losses.Length; i += 2)
         {
-            smoothed += values[2 * row];
-            loss += values[(2 * row) + 1];
+            smoothed += losses[i];
+            loss += losses[i + 1];
         }
 
-        return new LossSums(loss, smoothed, losses.Rows);
+        return new LossSums(loss, smoothed, losses.Length / 2);
     }
 
     // The batch once more, with a look at each result.
@@ -289,5 +309,22 @@ internal sealed class Learner : IDisposable
         var (steepest, _) = SteepestParameter();
         return new TrainingDivergedException(
             step, steepest, batches[0].Describe(), $"the gradient is too long for float32, longest that of {steepest}");
+    }
+
+    private readonly ref struct Inputs
+    {
+        public required Ragged Sources { get; init; }
+
+        public required Ragged Sentences { get; init; }
+
+        public required Tensor SourceIds { get; init; }
+
+        public required Tensor SourcePositions { get; init; }
+
+        public required Tensor Ids { get; init; }
+
+        public required Tensor Positions { get; init; }
+
+        public required Tensor Targets { get; init; }
     }
 }

@@ -1,5 +1,6 @@
 // Gradients as a decorator: the graph calls this backend as any other, which calls the one that it wraps and remembers what was
 // called; backward, the calls are gone through from the last to the first. The graph is written once and knows nothing of it.
+using System.Runtime.InteropServices;
 using Engine.Backends;
 using Engine.Tensors;
 
@@ -10,18 +11,27 @@ namespace Engine.Training;
 /// Between <see cref="Record"/> and <see cref="Backward(in Tensor, in Tensor, float, float)"/> it records; else it only passes on, so that the same graph also
 /// decodes. Dropout is its business too: what is added to a residual stream, what attention weighs and what an activation gives
 /// are dropped by its rates, and nothing in the graph says so.
+/// <para>
+/// What it returns while it records are not addresses but the numbers of results, so that a result may be forgotten and computed
+/// again (Chen et al. 2016). With <see cref="Recomputes"/> only what ends a sub-layer is kept: the operators between two such ends
+/// are a segment, and backward each segment is run once more before it is gone through.
+/// </para>
 /// </remarks>
 /// <param name="backend">Computes.</param>
 /// <param name="parameters">Whose gradients are wanted.</param>
 public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBackend
 {
-    private readonly List<Action> _backward = [];
-    private readonly Dictionary<nint, Gradient> _gradients = [];
-    private readonly Dictionary<nint, Tensor> _results = [];
+    private readonly List<Operation> _operations = [];
+    private readonly List<Result> _results = [];
+    private readonly Dictionary<nint, Result> _inputs = [];
+    private readonly List<Segment> _segments = [];
     private DropoutRates _rates;
     private ulong _key;
     private int _site;
     private bool _isRecording;
+
+    /// <summary>Whether results within sub-layers are computed again when they are needed: less memory for a forward pass more.</summary>
+    public bool Recomputes { get; init; }
 
     /// <summary>Looks at each result while it is recorded, with the name of its operator and weight: to find where NaN began.</summary>
     public Action<string, Tensor>? Watch { get; set; }
@@ -29,7 +39,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     /// <inheritdoc />
     public string Description => backend.Description;
 
-    /// <summary>Begins to record, within a frame.</summary>
+    /// <summary>Begins to record, within a frame. What the graph is given must be there already: inputs come before.</summary>
     /// <param name="rates">What is dropped.</param>
     /// <param name="key">Seed and step: the same key drops the same numbers.</param>
     public void Record(DropoutRates rates, ulong key)
@@ -38,6 +48,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
         _rates = rates;
         _key = key;
         _isRecording = true;
+        if (Recomputes) _segments.Add(new Segment(backend.Mark(), 0));
     }
 
     /// <summary>Loss of logits, and the gradients of all parameters that led to them, which are added to those there.</summary>
@@ -45,14 +56,15 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     /// <param name="targets">[1, rows], i32; −1: not counted.</param>
     /// <param name="smoothing">Label smoothing.</param>
     /// <param name="scale">Factor on the gradients: 1 over the number of targets of a step gives those of the mean.</param>
-    /// <returns>[rows, 2]: loss and −ln p of each target.</returns>
-    public Tensor Backward(in Tensor logits, in Tensor targets, float smoothing, float scale)
+    /// <param name="losses">[rows, 2]: loss and −ln p of each target; on the host, since gradients take the memory of results.</param>
+    public void Backward(in Tensor logits, in Tensor targets, float smoothing, float scale, Span<float> losses)
     {
         RequireRecording();
-        Tensor losses = backend.CrossEntropy(logits, targets, smoothing, scale);
-        _gradients[logits.Handle] = new Gradient(logits, IsOwn: true);
+        Tensor gradient = Real(logits);
+        backend.Read(backend.CrossEntropy(gradient, targets, smoothing, scale), losses);
+        Result result = Find(logits);
+        (result.Gradient, result.OwnsGradient) = (gradient, true);
         Replay();
-        return losses;
     }
 
     /// <summary>Gradients from a result whose gradient is given.</summary>
@@ -69,14 +81,27 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     public void Forget()
     {
         _isRecording = false;
-        _backward.Clear();
-        _gradients.Clear();
+        _operations.Clear();
         _results.Clear();
+        _inputs.Clear();
+        _segments.Clear();
         _site = 0;
     }
 
-    /// <summary>The gradient that a tensor has after <see cref="Backward(in Tensor, in Tensor)"/>, or none: for inputs of a graph.</summary>
-    internal Tensor GradientOf(in Tensor x) => _gradients.TryGetValue(x.Handle, out Gradient gradient) ? gradient.Tensor : Tensor.None;
+    /// <summary>Where a result is now.</summary>
+    internal Tensor Real(in Tensor tensor)
+    {
+        if (tensor.Handle >= 0) return tensor;
+        Result result = _results[Number(tensor)];
+        if (result.Value.IsNone) Remake(result);
+        return tensor with
+        {
+            Handle = result.Value.Handle, Offset = tensor.Offset + result.Value.Offset, Stride = result.Value.Stride,
+        };
+    }
+
+    /// <summary>The gradient that an input has after <see cref="Backward(in Tensor, in Tensor)"/>, or none.</summary>
+    internal Tensor GradientOf(in Tensor x) => Find(x).Gradient;
 
     // ---- storage ----
 
@@ -103,16 +128,16 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     public Tensor Rent(Shape shape, DType type) => backend.Rent(shape, type);
 
     /// <inheritdoc />
-    public void Write(in Tensor destination, ReadOnlySpan<float> values) => backend.Write(destination, values);
+    public void Write(in Tensor destination, ReadOnlySpan<float> values) => backend.Write(Real(destination), values);
 
     /// <inheritdoc />
-    public void Write(in Tensor destination, ReadOnlySpan<int> values) => backend.Write(destination, values);
+    public void Write(in Tensor destination, ReadOnlySpan<int> values) => backend.Write(Real(destination), values);
 
     /// <inheritdoc />
-    public void Read(in Tensor source, Span<float> values) => backend.Read(source, values);
+    public void Read(in Tensor source, Span<float> values) => backend.Read(Real(source), values);
 
     /// <inheritdoc />
-    public void Read(in Tensor source, Span<int> values) => backend.Read(source, values);
+    public void Read(in Tensor source, Span<int> values) => backend.Read(Real(source), values);
 
     /// <inheritdoc />
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest) =>
@@ -126,119 +151,112 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     /// <inheritdoc />
     public Tensor Embed(in Tensor ids, Weight table, float scale, in Tensor positions, in Tensor positionIds)
     {
-        Tensor y = backend.Embed(ids, Packed(table), scale, positions, positionIds);
-        if (!_isRecording) return y;
-        Note(y, "embedding", table);
+        if (!_isRecording) return backend.Embed(ids, Packed(table), scale, positions, positionIds);
         Dropout dropout = Next(_rates.Residual);
-        Tensor dropped = Drop(y, dropout);
-        Tensor tableGradient = Trained(table).Gradient, positionGradient = parameters.GradientOf(positions);
-        (Tensor i, Tensor p) = (ids, positionGradient.IsNone ? Tensor.None : positionIds);
-        _backward.Add(() =>
-        {
-            if (!TryTake(dropped, out Tensor dy)) return;
-            backend.EmbedBackward(i, Drop(dy, dropout), scale, tableGradient, p, positionGradient);
-        });
-        return dropped;
+        TrainingWeight weight = Trained(table);
+        (Tensor i, Tensor p, Tensor places) = (ids, positions, positionIds);
+        Result y = Add(ids.Columns, table.Inputs);
+        Do(
+            () => y.Value = Drop(backend.Embed(i, weight.Packed, scale, p, places), dropout),
+            () =>
+            {
+                if (!TryTake(y, out Tensor dy)) return;
+                Tensor positionGradient = parameters.GradientOf(p);
+                backend.EmbedBackward(
+                    i, Drop(dy, dropout), scale, weight.Gradient, positionGradient.IsNone ? Tensor.None : places, positionGradient);
+            });
+        return Note(y, "embedding", weight);
     }
 
     /// <inheritdoc />
     public Tensor Linear(in Tensor x, in LinearWeights weights, Activation activation = Activation.None)
     {
-        var packed = new LinearWeights(Packed(weights.Weight), weights.Bias);
-        if (!_isRecording) return backend.Linear(x, packed, activation);
+        if (!_isRecording) return backend.Linear(x, new LinearWeights(Packed(weights.Weight), weights.Bias), activation);
 
         // The derivative of ReLU can be read off its result; the others need what they were given.
         bool isApart = activation is not (Activation.None or Activation.Relu);
-        Tensor before = backend.Linear(x, packed, isApart ? Activation.None : activation);
-        Note(before, "linear", weights.Weight);
-        Tensor after = isApart ? backend.Activate(before, activation) : before;
         Dropout dropout = activation == Activation.None ? Backends.Dropout.None : Next(_rates.Activation);
-        Tensor y = Drop(after, dropout);
-        if (isApart || !dropout.IsNone) Note(y, "activation", weights.Weight);
         TrainingWeight weight = Trained(weights.Weight);
-        Tensor biasGradient = parameters.GradientOf(weights.Bias);
-        Tensor input = x;
-        _backward.Add(() =>
-        {
-            if (!TryTake(y, out Tensor dy)) return;
-            if (activation != Activation.None) dy = backend.ActivationBackward(before, Drop(dy, dropout), activation);
-            backend.LinearBackward(input, dy, weight.Gradient, biasGradient);
-            Give(input, backend.Linear(dy, new LinearWeights(weight.Transposed, Tensor.None)));
-        });
-        return y;
+        (Tensor input, Tensor bias) = (x, weights.Bias);
+        Result before = Add(x.Rows, weight.Outputs), y = isApart || !dropout.IsNone ? Add(x.Rows, weight.Outputs) : before;
+        Do(
+            () =>
+            {
+                before.Value = backend.Linear(
+                    Real(input), new LinearWeights(weight.Packed, bias), isApart ? Activation.None : activation);
+                if (y != before) y.Value = Drop(isApart ? backend.Activate(before.Value, activation) : before.Value, dropout);
+            },
+            () =>
+            {
+                if (!TryTake(y, out Tensor dy)) return;
+                if (activation != Activation.None) dy = backend.ActivationBackward(before.Value, Drop(dy, dropout), activation);
+                backend.LinearBackward(Real(input), dy, weight.Gradient, parameters.GradientOf(bias));
+                Give(input, backend.Linear(dy, new LinearWeights(weight.Transposed, Tensor.None)));
+            });
+        Tensor result = Note(before, "linear", weight);
+        return y == before ? result : Note(y, "activation", weight);
     }
 
     /// <inheritdoc />
     public Tensor Norm(in Tensor x, in NormWeights weights)
     {
-        Tensor y = backend.Norm(x, weights);
-        if (!_isRecording) return y;
-        Note(y, "norm", weights.Gain);
+        if (!_isRecording) return backend.Norm(x, weights);
         (Tensor input, NormWeights norm) = (x, weights);
-        _backward.Add(() =>
-        {
-            if (TryTake(y, out Tensor dy)) Give(input, NormBackward(input, norm, dy, Tensor.None));
-        });
-        return y;
+        Result y = Add(x.Rows, x.Columns);
+        Do(
+            () => y.Value = backend.Norm(Real(input), norm),
+            () =>
+            {
+                if (TryTake(y, out Tensor dy)) Give(input, NormBackward(Real(input), norm, dy, Tensor.None));
+            });
+        return Note(y, "norm", weights.Gain);
     }
 
     /// <inheritdoc />
     public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights) => _isRecording
-        ? AddNorm(x, residual, weights, out _)
+        ? AddNorm(x, residual, weights, keepsSum: false, out _)
         : backend.AddNorm(x, residual, weights);
 
     /// <inheritdoc />
-    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum)
-    {
-        if (!_isRecording) return backend.AddNorm(x, residual, weights, out sum);
-        Dropout dropout = Next(_rates.Residual);
-        Tensor y = backend.AddNorm(x, Drop(residual, dropout), weights, out Tensor added);
-        Note(added, "sum before norm", weights.Gain);
-        Note(y, "norm", weights.Gain);
-        (Tensor input, Tensor output, NormWeights norm) = (x, residual, weights);
-        _backward.Add(() =>
-        {
-            bool hasNorm = TryTake(y, out Tensor dy), hasSum = TryTake(added, out Tensor passed);
-            if (!hasNorm && !hasSum) return;
-            Tensor d = hasNorm ? NormBackward(added, norm, dy, passed) : passed;
-            Give(input, d);
-            Give(output, Drop(d, dropout));
-        });
-        sum = added;
-        return y;
-    }
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum) => _isRecording
+        ? AddNorm(x, residual, weights, keepsSum: true, out sum)
+        : backend.AddNorm(x, residual, weights, out sum);
 
     /// <inheritdoc />
     public Tensor Add(in Tensor x, in Tensor y)
     {
         if (!_isRecording) return backend.Add(x, y);
         Dropout dropout = Next(_rates.Residual);
-        Tensor z = backend.Add(x, Drop(y, dropout));
-        Note(z, "sum");
         (Tensor input, Tensor output) = (x, y);
-        _backward.Add(() =>
-        {
-            if (!TryTake(z, out Tensor dz)) return;
-            Give(input, dz);
-            Give(output, Drop(dz, dropout));
-        });
-        return z;
+        Result z = Add(x.Rows, x.Columns);
+        Do(
+            () => z.Value = backend.Add(Real(input), Drop(Real(output), dropout)),
+            () =>
+            {
+                if (!TryTake(z, out Tensor dz)) return;
+                Give(input, dz);
+                Give(output, Drop(dz, dropout));
+            });
+        Tensor result = Note(z, "sum");
+        EndSegment(z, null);
+        return result;
     }
 
     /// <inheritdoc />
     public Tensor Multiply(in Tensor x, in Tensor y)
     {
-        Tensor z = backend.Multiply(x, y);
-        if (!_isRecording) return z;
-        Note(z, "product");
+        if (!_isRecording) return backend.Multiply(x, y);
         (Tensor left, Tensor right) = (x, y);
-        _backward.Add(() =>
-        {
-            if (!TryTake(z, out Tensor dz)) return;
-            Give(left, backend.Multiply(dz, right));
-            Give(right, backend.Multiply(dz, left));
-        });
-        return z;
+        Result z = Add(x.Rows, x.Columns);
+        Do(
+            () => z.Value = backend.Multiply(Real(left), Real(right)),
+            () =>
+            {
+                if (!TryTake(z, out Tensor dz)) return;
+                Give(left, backend.Multiply(dz, Real(right)));
+                Give(right, backend.Multiply(dz, Real(left)));
+            });
+        return Note(z, "product");
     }
 
     /// <inheritdoc />
@@ -247,17 +265,19 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     {
         if (!_isRecording) return backend.Attention(query, key, value, queries, keys, spec);
         Dropout dropout = Next(_rates.Attention);
-        Tensor y = dropout.IsNone
-            ? backend.Attention(query, key, value, queries, keys, spec)
-            : backend.Attention(query, key, value, queries, keys, spec, dropout);
-        Note(y, "attention");
         (Tensor q, Tensor k, Tensor v, Ragged rows, Ragged seen, AttentionSpec how) = (query, key, value, queries, keys, spec);
-        _backward.Add(() =>
-        {
-            if (TryTake(y, out Tensor dy))
-                backend.AttentionBackward(q, k, v, dy, rows, seen, how, dropout, Into(q), Into(k), Into(v));
-        });
-        return y;
+        Result y = Add(query.Rows, value.Columns);
+        Do(
+            () => y.Value = dropout.IsNone
+                ? backend.Attention(Real(q), Real(k), Real(v), rows, seen, how)
+                : backend.Attention(Real(q), Real(k), Real(v), rows, seen, how, dropout),
+            () =>
+            {
+                if (!TryTake(y, out Tensor dy)) return;
+                backend.AttentionBackward(
+                    Real(q), Real(k), Real(v), dy, rows, seen, how, dropout, Into(q), Into(k), Into(v));
+            });
+        return Note(y, "attention");
     }
 
     /// <inheritdoc />
@@ -267,19 +287,20 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     {
         if (!_isRecording) return backend.AdditiveAttention(query, key, value, score, queries, keys, spec);
         Dropout dropout = Next(_rates.Attention);
-        Tensor y = dropout.IsNone
-            ? backend.AdditiveAttention(query, key, value, score, queries, keys, spec)
-            : backend.AdditiveAttention(query, key, value, score, queries, keys, spec, dropout);
-        Note(y, "additive attention");
         (Tensor q, Tensor k, Tensor v, Tensor s) = (query, key, value, score);
         (Ragged rows, Ragged seen, AttentionSpec how) = (queries, keys, spec);
-        _backward.Add(() =>
-        {
-            if (!TryTake(y, out Tensor dy)) return;
-            backend.AdditiveAttentionBackward(
-                q, k, v, s, dy, rows, seen, how, dropout, Into(q), Into(k), Into(v), parameters.GradientOf(s));
-        });
-        return y;
+        Result y = Add(query.Rows, value.Columns);
+        Do(
+            () => y.Value = dropout.IsNone
+                ? backend.AdditiveAttention(Real(q), Real(k), Real(v), s, rows, seen, how)
+                : backend.AdditiveAttention(Real(q), Real(k), Real(v), s, rows, seen, how, dropout),
+            () =>
+            {
+                if (!TryTake(y, out Tensor dy)) return;
+                backend.AdditiveAttentionBackward(
+                    Real(q), Real(k), Real(v), s, dy, rows, seen, how, dropout, Into(q), Into(k), Into(v), parameters.GradientOf(s));
+            });
+        return Note(y, "additive attention");
     }
 
     // ---- decoding: no gradients ----
@@ -381,6 +402,31 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     private static TrainingWeight Trained(Weight weight) => weight as TrainingWeight
         ?? throw new InvalidOperationException("A weight that is no parameter was used while recording.");
 
+    private Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, bool keepsSum, out Tensor sum)
+    {
+        Dropout dropout = Next(_rates.Residual);
+        (Tensor input, Tensor output, NormWeights norm) = (x, residual, weights);
+        Result added = Add(x.Rows, x.Columns), y = Add(x.Rows, x.Columns);
+        Do(
+            () =>
+            {
+                y.Value = backend.AddNorm(Real(input), Drop(Real(output), dropout), norm, out Tensor both);
+                added.Value = both;
+            },
+            () =>
+            {
+                bool hasNorm = TryTake(y, out Tensor dy), hasSum = TryTake(added, out Tensor passed);
+                if (!hasNorm && !hasSum) return;
+                Tensor d = hasNorm ? NormBackward(added.Value, norm, dy, passed) : passed;
+                Give(input, d);
+                Give(output, Drop(d, dropout));
+            });
+        sum = Note(added, "sum before norm", weights.Gain);
+        Tensor result = Note(y, "norm", weights.Gain);
+        EndSegment(y, keepsSum ? added : null);
+        return result;
+    }
+
     private Tensor NormBackward(in Tensor x, in NormWeights weights, in Tensor dy, in Tensor passed) => backend.NormBackward(
         x, weights, dy, passed, parameters.GradientOf(weights.Gain), parameters.GradientOf(weights.Bias));
 
@@ -388,54 +434,159 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
 
     private Tensor Drop(in Tensor x, in Dropout dropout) => dropout.IsNone ? x : backend.Dropout(x, dropout);
 
+    // ---- results and operators ----
+
+    // A result has a number; in its place in the graph's tensors is −1 − number, which is no address.
+    private Result Add(int rows, int columns)
+    {
+        var result = new Result(_results.Count, _operations.Count, new Shape(rows, columns));
+        _results.Add(result);
+        return result;
+    }
+
+    private static int Number(in Tensor tensor) => (int)(-1 - tensor.Handle);
+
+    private void Do(Action forward, Action backward)
+    {
+        _operations.Add(new Operation(forward, backward));
+        forward();
+    }
+
+    private Tensor Note(Result y, string what, TrainingWeight weight) => Note(y, what, () => weight.Name);
+
+    private Tensor Note(Result y, string what, Tensor parameter) =>
+        Note(y, what, () => parameters.NameAt((int)(parameter.Offset - parameters.Values.Offset)));
+
+    private Tensor Note(Result y, string what, Func<string>? name = null)
+    {
+        Watch?.Invoke(name is null ? what : $"{what} {name()}", y.Value);
+        return new Tensor(-1 - y.Number, 0, y.Shape, y.Value.Stride, DType.Float32);
+    }
+
+    // The result that a tensor is, or is a part of; an input becomes one when it is first asked for.
+    private Result Find(in Tensor tensor)
+    {
+        if (tensor.Handle < 0) return _results[Number(tensor)];
+        if (parameters.Contains(tensor)) throw new InvalidOperationException("A parameter was used as if it were a result.");
+        if (!_inputs.TryGetValue(tensor.Handle, out Result? input))
+            _inputs.Add(tensor.Handle, input = new Result(-1, -1, tensor.Shape) { Value = tensor });
+        return input;
+    }
+
+    // ---- gradients ----
+
     private void Replay()
     {
         _isRecording = false;
-        for (int i = _backward.Count - 1; i >= 0; i--) _backward[i]();
-        _backward.Clear();
+        if (_segments.Count == 0)
+        {
+            for (int i = _operations.Count - 1; i >= 0; i--) _operations[i].Backward();
+        }
+        else
+        {
+            for (int i = _segments.Count - 1; i >= 0; i--) Replay(i);
+        }
+
+        _operations.Clear();
+        _segments.Clear();
     }
 
-    // A result has one gradient; it is complete when the operator that made the result is gone through.
-    private bool TryTake(in Tensor y, out Tensor dy)
+    // A result's gradient is complete when the operator that made the result is gone through.
+    private static bool TryTake(Result y, out Tensor dy)
     {
-        bool isThere = _gradients.Remove(y.Handle, out Gradient gradient);
-        dy = gradient.Tensor;
-        return isThere;
+        dy = y.Gradient;
+        y.Gradient = Tensor.None;
+        return !dy.IsNone;
     }
 
     // The first gradient is taken as it is, without a copy; so nothing is added to it in place, for it may serve others too.
     private void Give(in Tensor x, in Tensor dx)
     {
-        if (parameters.Contains(x)) throw new InvalidOperationException("A parameter was used as if it were a result.");
-        _gradients[x.Handle] = _gradients.TryGetValue(x.Handle, out Gradient there)
-            ? new Gradient(backend.Add(there.Tensor, dx), IsOwn: true)
-            : new Gradient(dx, IsOwn: false);
+        Result result = Find(x);
+        if (result.Shape != x.Shape)
+            throw new InvalidOperationException($"{x.Shape} of {result.Shape} were used, expected all: only attention may use a part of a result.");
+        bool isFirst = result.Gradient.IsNone;
+        result.Gradient = isFirst ? dx : backend.Add(result.Gradient, dx);
+        result.OwnsGradient = !isFirst;
     }
 
     // Where the gradient of a view is added: the same view of the gradient of the whole.
     private Tensor Into(in Tensor view)
     {
-        if (!_gradients.TryGetValue(view.Handle, out Gradient gradient) || !gradient.IsOwn)
+        Result result = Find(view);
+        if (view.Handle > 0 && (view.Offset != 0 || result.Shape != view.Shape))
+            throw new InvalidOperationException("Attention used a part of what no recorded operator made.");
+        if (result.Gradient.IsNone || !result.OwnsGradient)
         {
-            Tensor whole = _results.TryGetValue(view.Handle, out Tensor result) ? result : view;
-            Tensor own = backend.Rent(whole.Shape, DType.Float32);
+            Tensor own = backend.Rent(result.Shape, DType.Float32);
             backend.Clear(own);
-            if (!gradient.Tensor.IsNone) own = backend.Add(own, gradient.Tensor);
-            _gradients[view.Handle] = gradient = new Gradient(own, IsOwn: true);
+            result.Gradient = result.Gradient.IsNone ? own : backend.Add(own, result.Gradient);
+            result.OwnsGradient = true;
         }
 
-        return view with { Handle = gradient.Tensor.Handle, Offset = view.Offset + gradient.Tensor.Offset, Stride = gradient.Tensor.Stride };
+        Tensor gradient = result.Gradient;
+        return view with { Handle = gradient.Handle, Offset = view.Offset + gradient.Offset, Stride = gradient.Stride };
     }
 
-    private void Note(in Tensor y, string what, Weight weight) => Note(y, what, () => Trained(weight).Name);
+    // ---- segments ----
 
-    private void Note(in Tensor y, string what, Tensor parameter) =>
-        Note(y, what, () => parameters.NameAt((int)(parameter.Offset - parameters.Values.Offset)));
-
-    private void Note(in Tensor y, string what, Func<string>? name = null)
+    // What ends a sub-layer stays; what is within goes, except what later segments have asked for.
+    private void EndSegment(Result y, Result? sum)
     {
-        _results[y.Handle] = y;
-        Watch?.Invoke(name is null ? what : $"{what} {name()}", y);
+        if (!Recomputes) return;
+        Segment segment = _segments[^1];
+        y.IsKept = true;
+        if (sum is not null) sum.IsKept = true;
+        Release(segment.Mark, static result => result.IsKept, withGradients: false);
+        segment.End = _operations.Count;
+        _segments.Add(new Segment(backend.Mark(), _operations.Count));
+    }
+
+    // A result that went with its segment is asked for in a later one, as keys and values of the memory are by every layer of the
+    // decoder: from now on it stays.
+    private void Remake(Result result)
+    {
+        result.IsKept = true;
+        _operations[result.Operation].Forward();
+    }
+
+    private void Replay(int number)
+    {
+        Segment segment = _segments[number];
+        bool isOpen = number == _segments.Count - 1;
+        int end = isOpen ? _operations.Count : segment.End;
+        for (int i = segment.First; i < end && !isOpen; i++) _operations[i].Forward();
+        for (int i = end - 1; i >= segment.First; i--) _operations[i].Backward();
+
+        // What was made here is done with. What stays was made before: results that were kept, and gradients.
+        Release(segment.Mark, result => result.IsKept && result.Operation < segment.First, withGradients: true);
+    }
+
+    // Gives back all memory since a mark, but that of some results' values, and of gradients.
+    private void Release(long mark, Func<Result, bool> keeps, bool withGradients)
+    {
+        var places = new Dictionary<nint, int>();
+        var kept = new List<Tensor>();
+        void Keep(in Tensor tensor)
+        {
+            if (!tensor.IsNone && places.TryAdd(tensor.Handle, kept.Count)) kept.Add(tensor);
+        }
+
+        IEnumerable<Result> all = _results.Concat(_inputs.Values);
+        foreach (Result result in all)
+        {
+            if (result.Operation >= 0 && keeps(result)) Keep(result.Value);
+            if (withGradients) Keep(result.Gradient);
+        }
+
+        Span<Tensor> moved = CollectionsMarshal.AsSpan(kept);
+        backend.Release(mark, moved);
+        foreach (Result result in all)
+        {
+            if (result.Operation >= 0)
+                result.Value = places.TryGetValue(result.Value.Handle, out int value) ? moved[value] : Tensor.None;
+            if (places.TryGetValue(result.Gradient.Handle, out int gradient)) result.Gradient = moved[gradient];
+        }
     }
 
     private void RequireRecording()
@@ -448,5 +599,37 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
         if (_isRecording) throw new NotSupportedException($"{what} has no gradient: it belongs to decoding.");
     }
 
-    private readonly record struct Gradient(Tensor Tensor, bool IsOwn);
+    /// <summary>What a recorded operator gave.</summary>
+    private sealed class Result(int number, int operation, Shape shape)
+    {
+        public int Number => number;
+
+        /// <summary>The operator that makes it; −1: an input.</summary>
+        public int Operation => operation;
+
+        public Shape Shape => shape;
+
+        /// <summary>Where it is; none: to be computed again.</summary>
+        public Tensor Value;
+
+        public Tensor Gradient;
+
+        /// <summary>Whether the gradient is this result's alone, so that it may be added to in place.</summary>
+        public bool OwnsGradient;
+
+        /// <summary>Whether it outlives its segment.</summary>
+        public bool IsKept;
+    }
+
+    private readonly record struct Operation(Action Forward, Action Backward);
+
+    private sealed class Segment(long mark, int first)
+    {
+        /// <summary>Where its memory begins.</summary>
+        public long Mark => mark;
+
+        public int First => first;
+
+        public int End;
+    }
 }

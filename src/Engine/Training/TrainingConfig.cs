@@ -163,6 +163,9 @@ internal sealed record LoopSettings
     /// <summary>Batches of a step.</summary>
     public required int Accumulate { get; init; }
 
+    /// <summary>Whether results within sub-layers are computed again backward: less memory, the same bits.</summary>
+    public required bool Recompute { get; init; }
+
     public required float Smoothing { get; init; }
 
     public required DropoutRates Dropout { get; init; }

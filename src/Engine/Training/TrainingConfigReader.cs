@@ -46,7 +46,7 @@ internal sealed class TrainingConfigReader
 
     private static readonly string[] NotRemembered =
     [
-        "output", "data.directory", "data.train", "data.validation", "training.steps", "training.epochs", "training.reportEvery",
+        "output", "data.directory", "data.train", "data.validation", "training.steps", "training.epochs", "training.recompute", "training.reportEvery",
         "validation.samples", "validation.batchSize", "checkpoints.keep",
     ];
 
@@ -293,6 +293,7 @@ internal sealed class TrainingConfigReader
             BatchTokens = section.Integer("batchTokens", 4096, 1),
             BatchSentences = section.Integer("batchSentences", 0, 0),
             Accumulate = section.Integer("accumulate", 1, 1, 1 << 14),
+            Recompute = section.Flag("recompute", false),
             Smoothing = Number(section, "training.labelSmoothing", 0.1f, 0, 0.99f),
             Dropout = rates,
             Schedule = schedule,
