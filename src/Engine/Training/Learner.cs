@@ -251,6 +251,7 @@ internal sealed class Learner : IDisposable
     // The batch once more, with a look at each result.
     private TrainingDivergedException Diagnose(int step, int micro, TrainingBatch batch, float scale)
     {
+        if (FindBrokenWeight(step, batch) is { } broken) return broken;
         string? first = null;
         _tape.Watch = (name, tensor) =>
         {
@@ -269,23 +270,39 @@ internal sealed class Learner : IDisposable
             _tape.Watch = null;
         }
 
-        string what = first ?? "the loss is not finite";
-        return new TrainingDivergedException(step, first ?? "loss", batch.Describe(), what);
+        return new TrainingDivergedException(step, first ?? "loss", batch.Describe(), first ?? "the loss is not finite");
     }
 
+    // A step may have made a weight infinite, and an activation may hide it: ReLU of what is no number is 0.
+    private TrainingDivergedException? FindBrokenWeight(int step, TrainingBatch batch)
+    {
+        float[] values = Parameters.Read(Parameters.Values);
+        int at = Array.FindIndex(values, static value => !float.IsFinite(value));
+        if (at < 0) return null;
+        string name = Parameters.NameAt(at);
+        return new TrainingDivergedException(
+            step, name, batch.Describe(), string.Create(CultureInfo.InvariantCulture, $"the weight {name} has {values[at]}"));
+    }
+
+    // Gradients go from the end of the graph to its beginning, and so does what is wrong with them: it began in the last parameter
+    // that has it. Embeddings stand last, but get theirs last too.
     private TrainingDivergedException DiagnoseGradient(int step, ReadOnlySpan<TrainingBatch> batches, long tokens)
     {
+        if (FindBrokenWeight(step, batches[0]) is { } broken) return broken;
         for (int i = 0; i < batches.Length; i++)
         {
             _backend.Clear(Parameters.Gradients);
             Learn(batches[i], KeyOf(step, i), 1f / tokens);
             float[] gradients = Parameters.Read(Parameters.Gradients);
-            int at = Array.FindIndex(gradients, static value => !float.IsFinite(value));
-            if (at < 0) continue;
-            string name = Parameters.NameAt(at);
-            return new TrainingDivergedException(
-                step, name, batches[i].Describe(),
-                string.Create(CultureInfo.InvariantCulture, $"the gradient of {name} has {gradients[at]}"));
+            string? last = null;
+            foreach (var (name, start, shape) in Parameters.Places)
+            {
+                bool isBroken = gradients.AsSpan(start, (int)shape.Count).ContainsAnyExceptInRange(float.MinValue, float.MaxValue);
+                if (isBroken && (last is null || !name.Contains(".embedding.", StringComparison.Ordinal))) last = name;
+            }
+
+            if (last is not null)
+                return new TrainingDivergedException(step, last, batches[i].Describe(), $"the gradient of {last} is not finite");
         }
 
         // The batches' gradients are finite, but not their sum, or its square.

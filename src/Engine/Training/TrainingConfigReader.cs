@@ -273,7 +273,7 @@ internal sealed class TrainingConfigReader
 
         // The peak of d_model^−0.5 · min(step^−0.5, step · warmup^−1.5): Vaswani et al. 2017, equation 3.
         float peak = (float)(1 / Math.Sqrt((double)model.ModelDim * Math.Max(warmup, 1)));
-        peak = Number(rate, "training.learningRate.peak", peak, 1e-12f, 100);
+        peak = Number(rate, "training.learningRate.peak", peak, 0, float.MaxValue);
         float final = Number(rate, "training.learningRate.final", 0, 0, peak);
         int decaySteps = rate.Integer("decaySteps", 0, 0);
         rate.RefuseUnknownKeys();

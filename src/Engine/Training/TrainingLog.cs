@@ -56,7 +56,7 @@ internal sealed class TrainingLog : IDisposable
         WriteNumber(json, "loss", report.Loss);
         WriteNumber(json, "perplexity", report.Perplexity);
         WriteNumber(json, "smoothedLoss", report.SmoothedLoss);
-        WriteNumber(json, "learningRate", report.LearningRate);
+        json.WriteNumber("learningRate", (float)report.LearningRate);   // as Adam takes it
         WriteNumber(json, "gradientNorm", report.GradientNorm);
         WriteNumber(json, "tokensPerSecond", Math.Round(report.TokensPerSecond, 1));
         WriteNumber(json, "seconds", Math.Round(report.Elapsed.TotalSeconds, 3));
