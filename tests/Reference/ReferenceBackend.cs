@@ -23,6 +23,9 @@ public sealed partial class ReferenceBackend : ITrainingBackend
     /// <summary>Tables that are alive: allocated and not freed, or made in the open frame.</summary>
     public int LiveTables => _storages.Count;
 
+    /// <summary>The most that were alive at once.</summary>
+    public int MostTables { get; private set; }
+
     /// <summary>
     /// What each number that an operator reads is wrong by, relative to it; null: nothing. An operator in float32 gives what
     /// the exact one gives for inputs that are γₙ wrong (Higham 2002, 3.1): so errors drawn from ±γₙ show what rounding
@@ -135,6 +138,7 @@ public sealed partial class ReferenceBackend : ITrainingBackend
         Array.Fill(storage.Numbers, number);
         Array.Fill(storage.Integers, integer);
         _storages.Add(++_lastHandle, storage);
+        MostTables = Math.Max(MostTables, _storages.Count);
         return new Tensor(_lastHandle, 0, shape, shape.Columns, type);
     }
 

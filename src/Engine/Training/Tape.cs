@@ -8,7 +8,7 @@ namespace Engine.Training;
 
 /// <summary>A backend that remembers what a graph calls, and gives the gradients of its parameters.</summary>
 /// <remarks>
-/// Between <see cref="Record"/> and <see cref="Backward(in Tensor, in Tensor, float, float)"/> it records; else it only passes on, so that the same graph also
+/// Between <see cref="Record"/> and <see cref="Backward(in Tensor, in Tensor, float, float, Span{float})"/> it records; else it only passes on, so that the same graph also
 /// decodes. Dropout is its business too: what is added to a residual stream, what attention weighs and what an activation gives
 /// are dropped by its rates, and nothing in the graph says so.
 /// <para>

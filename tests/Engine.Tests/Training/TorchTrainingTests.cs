@@ -170,8 +170,7 @@ public sealed class TorchTrainingTests : IDisposable
         graph.Backend.Clear(graph.Parameters.Gradients);
         graph.InFrame(() =>
         {
-            graph.Tape.Record(default, 0);
-            Tensor y = graph.Forward(graph.Tape, batch), dy = graph.Tape.Rent(y.Shape, DType.Float32);
+            Tensor y = graph.Record(batch), dy = graph.Tape.Rent(y.Shape, DType.Float32);
             graph.Backend.WriteDoubles(dy, weights);
             graph.Tape.Backward(y, dy);
             return true;

@@ -13,10 +13,11 @@ internal sealed class TrainingGraph : IDisposable
 {
     private readonly Transformer _graph;
 
-    public TrainingGraph(ModelData model)
+    public TrainingGraph(ModelData model, bool recomputes = false)
     {
         Tape? tape = null;
-        Parameters = Parameters.Load(Backend, parameters => tape = new Tape(Backend, parameters), model, out _graph);
+        Parameters = Parameters.Load(
+            Backend, parameters => tape = new Tape(Backend, parameters) { Recomputes = recomputes }, model, out _graph);
         Tape = tape!;
     }
 
@@ -25,6 +26,9 @@ internal sealed class TrainingGraph : IDisposable
     public Parameters Parameters { get; }
 
     public Tape Tape { get; }
+
+    /// <summary>Most tables that were alive at once while gradients were computed.</summary>
+    public int MostTables { get; private set; }
 
     public DropoutRates Rates { get; init; }
 
@@ -35,8 +39,7 @@ internal sealed class TrainingGraph : IDisposable
     /// <summary>Sum of the losses of a batch; nothing is changed.</summary>
     public double Loss(Batch batch) => InFrame(() =>
     {
-        Tape.Record(Rates, Key);
-        Tensor logits = Forward(Tape, batch);
+        Tensor logits = Tape.Real(Record(batch));
         Tape.Forget();
         return Sum(Backend.CrossEntropy(logits, Put(batch.NextIds), Smoothing, 1));
     });
@@ -44,19 +47,39 @@ internal sealed class TrainingGraph : IDisposable
     /// <summary>Adds the gradients of a batch to those there, times a factor; gives the sum of the losses.</summary>
     public double AddGradients(Batch batch, float scale = 1) => InFrame(() =>
     {
-        Tape.Record(Rates, Key);
-        return Sum(Tape.Backward(Forward(Tape, batch), Put(batch.NextIds), Smoothing, scale));
+        Tensor targets = Put(batch.NextIds), logits = Record(batch);
+        var losses = new float[2 * logits.Rows];
+        Tape.Backward(logits, targets, Smoothing, scale, losses);
+        MostTables = Backend.MostTables;
+        return losses.Where(static (_, i) => i % 2 == 0).Sum(static loss => (double)loss);
     });
+
+    /// <summary>Records the graph; what it is given comes before.</summary>
+    public Tensor Record(Batch batch)
+    {
+        var inputs = new GraphInputs(Tape, batch);
+        Tape.Record(Rates, Key);
+        return Forward(_graph, Tape, inputs);
+    }
 
     /// <summary>Logits by any backend over the same weights.</summary>
     public Tensor Forward(IBackend backend, Batch batch) => Forward(_graph, backend, batch);
 
     /// <summary>Logits of a graph.</summary>
-    public static Tensor Forward(Transformer graph, IBackend backend, Batch batch)
+    public static Tensor Forward(Transformer graph, IBackend backend, Batch batch) =>
+        Forward(graph, backend, new GraphInputs(backend, batch));
+
+    private static Tensor Forward(Transformer graph, IBackend backend, in GraphInputs inputs)
     {
-        Ragged sources = Ragged.Create(backend, Lengths(batch.Sources)), targets = Ragged.Create(backend, Lengths(batch.Targets));
-        Tensor memory = graph.Encoder.Forward(backend, Put(backend, Flat(batch.Sources)), Put(backend, Places(batch.Sources)), sources);
-        return graph.Decoder.Forward(backend, Put(backend, Flat(batch.Targets)), Put(backend, Places(batch.Targets)), targets, memory, sources);
+        Tensor memory = graph.Encoder.Forward(backend, inputs.SourceIds, inputs.SourcePlaces, inputs.Sources);
+        return graph.Decoder.Forward(backend, inputs.TargetIds, inputs.TargetPlaces, inputs.Targets, memory, inputs.Sources);
+    }
+
+    private readonly struct GraphInputs(IBackend backend, Batch batch)
+    {
+        public readonly Ragged Sources = Ragged.Create(backend, Lengths(batch.Sources)), Targets = Ragged.Create(backend, Lengths(batch.Targets));
+        public readonly Tensor SourceIds = Put(backend, Flat(batch.Sources)), SourcePlaces = Put(backend, Places(batch.Sources));
+        public readonly Tensor TargetIds = Put(backend, Flat(batch.Targets)), TargetPlaces = Put(backend, Places(batch.Targets));
     }
 
     /// <summary>All gradients, in the places of the values.</summary>
