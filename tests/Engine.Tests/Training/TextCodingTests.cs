@@ -41,7 +41,8 @@ public sealed class TextCodingTests : IDisposable
     {
         TextCoding coding = Create();
         TrainingConfig config = _folder.Load();
-        SentencePairs pairs = coding.Encode(config.Data.Train, 100, new BadLines(), null, default);
+        SentencePairs pairs = coding.Encode(
+            config.Data.Train, 100, new BadLines(), null, TestContext.Current.CancellationToken);
         Assert.Equal(3, pairs.Count);
         int the = coding.Source.Id("the");
         Assert.Equal([the, coding.Source.Id("dog"), coding.Source.Id("saw"), coding.Source.Id("a"), 0, 2], pairs.Source(1));
