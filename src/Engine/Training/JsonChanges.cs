@@ -24,7 +24,6 @@ internal static class JsonChanges
             Node node = tree;
             foreach (string key in path)
             {
-                node.Value = null;
                 if (!node.Below.TryGetValue(key, out Node? below)) node.Below.Add(key, below = new Node());
                 node = below;
             }
@@ -38,11 +37,13 @@ internal static class JsonChanges
         return buffer.WrittenSpan.ToArray();
     }
 
+    // A value that is followed by changes within it is what they change.
     private static void Write(Utf8JsonWriter json, JsonElement element, Node node)
     {
-        if (node.Value is { } value)
+        if (node.Value is { } value) element = Parse(value);
+        if (node.Value is not null && node.Below.Count == 0)
         {
-            WriteValue(json, value);
+            element.WriteTo(json);
             return;
         }
 
@@ -69,20 +70,18 @@ internal static class JsonChanges
         json.WriteEndObject();
     }
 
-    private static void WriteValue(Utf8JsonWriter json, string value)
+    private static JsonElement Parse(string value)
     {
-        JsonDocument? document = null;
         try
         {
-            document = JsonDocument.Parse(value);
+            using JsonDocument document = JsonDocument.Parse(value);
+            return document.RootElement.Clone();
         }
         catch (JsonException)
         {
-            json.WriteStringValue(value);
+            using JsonDocument text = JsonDocument.Parse($"\"{JsonEncodedText.Encode(value)}\"");
+            return text.RootElement.Clone();
         }
-
-        document?.RootElement.WriteTo(json);
-        document?.Dispose();
     }
 
     private sealed class Node
