@@ -14,7 +14,9 @@ internal sealed class TrainCommand
 
     private readonly Shell _shell;
     private readonly Argument<string> _config = new("CONFIG") { Description = "A JSON file; its keys are in docs/training.md." };
-    private readonly Option<string?> _output = Path("--output", "DIR", "Directory of checkpoints, log and model. [default: output]");
+    private readonly Option<string?> _output = Path(
+        "--output", "DIR", "Directory of checkpoints, log and model. [default: output]");
+
     private readonly Option<string?> _data = Path("--data", "DIR", "Where the texts' paths begin. [default: data.directory]");
     private readonly Option<bool> _resume = Flags.Switch(
         "--resume", "Goes on from the newest checkpoint in the output directory; from the beginning where there is none.");

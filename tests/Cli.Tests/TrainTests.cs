@@ -174,8 +174,9 @@ public sealed class TrainTests : IDisposable
         {
             using JsonDocument document = JsonDocument.Parse(line);
             if (document.RootElement.GetProperty("event").GetString() == "start") continue;
-            events.Add(string.Join(' ', document.RootElement.EnumerateObject()
-                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond")).Select(member => member.ToString())));
+            IEnumerable<JsonProperty> members = document.RootElement.EnumerateObject()
+                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond"));
+            events.Add(string.Join(' ', members.Select(member => member.ToString())));
         }
 
         return events;
@@ -191,7 +192,8 @@ public sealed class TrainTests : IDisposable
             RedirectStandardOutput = true,
         };
         using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancellation), error = process.StandardError.ReadToEndAsync(Cancellation);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancellation);
+        Task<string> error = process.StandardError.ReadToEndAsync(Cancellation);
         bool isOver = true;
         try
         {
