@@ -115,10 +115,17 @@ public sealed class Trainer
             pairs.TargetTokens, validation?.Count ?? 0, first.Count, state.Step, steps);
         log.Write(start);
         observer.Began(start);
+        BatchPlan plan = state.Epoch == 0 ? first : Plan(config, pairs, state.Epoch);
+        if (state.Batch >= plan.Count)
+        {
+            // Batches have become larger since the checkpoint.
+            (state.Epoch, state.Batch) = (state.Epoch + 1, 0);
+            plan = Plan(config, pairs, state.Epoch);
+        }
+
         Validator? validator = validation is null ? null : new Validator(learner, coding, validation, texts, config);
         var trainer = new Trainer(
-            config, observer, store, pairs, learner, validator, state, log, curves, steps,
-            state.Epoch == 0 ? first : Plan(config, pairs, state.Epoch), cancellation);
+            config, observer, store, pairs, learner, validator, state, log, curves, steps, plan, cancellation);
         return trainer.Run();
     }
 

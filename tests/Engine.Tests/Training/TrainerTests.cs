@@ -3,6 +3,7 @@
 using System.Text.Json;
 using Engine.Formats;
 using Engine.Models;
+using Engine.Reference;
 using Engine.Training;
 using Xunit;
 
@@ -88,6 +89,32 @@ public sealed class TrainerTests
         folder.Train("training.steps=20");
         folder.Train(new(), resume: true, threads: 2, "training.steps=40");
         Assert.Equal(folder.Weights("whole"), folder.Weights());
+    }
+
+    [Fact]
+    public void Batches_may_become_larger_on_the_way()
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: false);
+        folder.Train("training.steps=20");
+        Assert.Equal(24, folder.Train(new(), resume: true, threads: 2, "training.batchTokens=2000").Step);
+    }
+
+    [Fact]
+    public void The_definition_in_double_precision_learns_the_same()
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true, pairs: 60, validation: 5, longest: 5);
+        string[] changes = ["training.steps=12", "training.clip=1", "validation.every=6"];
+        var (found, expected) = (new TrainingFolder.Record(), new TrainingFolder.Record());
+        TrainingResult ofCpu = folder.Train(found, resume: false, threads: 2, changes);
+        using var reference = new ReferenceBackend();
+        TrainingConfig config = folder.Load([.. changes, "output=reference"]);
+        TrainingResult ofReference = Trainer.Run(config, reference, expected, cancellation: Cancellation);
+
+        // Float32 beside doubles: what differs by 1e-7 at first, Adam's division may make larger from step to step.
+        Assert.Equal(12, found.Losses.Count);
+        Assert.All(expected.Losses.Zip(found.Losses), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+        Assert.Equal(ofReference.Validation!.Loss, ofCpu.Validation!.Loss, 1e-4);
+        Assert.Equal(expected.Reports[^1].GradientNorm, found.Reports[^1].GradientNorm, 1e-3);
     }
 
     [Fact]
