@@ -12,10 +12,16 @@ internal sealed class TrainCommand
     /// <summary>The word for it.</summary>
     public const string Name = "train";
 
+    private const string DataVariable = "ENGINE_DATA";
+
     private readonly Shell _shell;
     private readonly Argument<string> _config = new("CONFIG") { Description = "A JSON file; its keys are in docs/training.md." };
-    private readonly Option<string?> _output = Path("--output", "DIR", "Directory of checkpoints, log and model. [default: output]");
-    private readonly Option<string?> _data = Path("--data", "DIR", "Where the texts' paths begin. [default: data.directory]");
+    private readonly Option<string?> _output = Path(
+        "--output", "DIR", "Directory of checkpoints, log and model. [default: output]");
+
+    private readonly Option<string?> _data = Path(
+        "--data", "DIR", $"Where the texts' paths begin. [default: {DataVariable}, else data.directory]");
+
     private readonly Option<bool> _resume = Flags.Switch(
         "--resume", "Goes on from the newest checkpoint in the output directory; from the beginning where there is none.");
 
@@ -111,7 +117,8 @@ internal sealed class TrainCommand
         // A path is text, though it may look like a number.
         static string? Quoted(string? path) => path is null ? null : $"\"{System.Text.Json.JsonEncodedText.Encode(path)}\"";
         Add("output", Quoted(parsed.GetValue(_output) is { } output ? _shell.FullPath(output) : null));
-        Add("data.directory", Quoted(parsed.GetValue(_data) is { } data ? _shell.FullPath(data) : null));
+        string? data = parsed.GetValue(_data) ?? _shell.Setting(DataVariable);
+        Add("data.directory", Quoted(data is null ? null : _shell.FullPath(data)));
         Add("seed", parsed.GetValue(_seed));
         Add("training.steps", parsed.GetValue(_steps));
         return changes;

@@ -35,7 +35,9 @@ internal class TrainingTable : ITrainingObserver
     public static IEnumerable<string> Describe(TrainingResult result)
     {
         string steps = string.Join(", ", result.Averaged.Select(static step => Number($"{step:N0}")));
-        string weights = result.Averaged.Count == 1 ? $"the weights of step {steps}" : $"the mean of the weights of steps {steps}";
+        string weights = result.Averaged.Count == 1
+            ? $"the weights of step {steps}"
+            : $"the mean of the weights of steps {steps}";
         string early = result.EndedEarly ? ", ended early" : "";
         yield return Number($"{result.Model}: {weights}, after {result.Step:N0} steps{early}");
         if (result.Validation is not { } validation) yield break;
@@ -46,8 +48,10 @@ internal class TrainingTable : ITrainingObserver
     /// <inheritdoc />
     public void Began(TrainingStart start)
     {
-        Line(Number($"{start.Parameters:N0} parameters; vocabulary {start.SourceVocabulary:N0} and {start.TargetVocabulary:N0} tokens"));
-        Line(Number($"{start.Pairs:N0} pairs, {start.SourceTokens:N0} and {start.TargetTokens:N0} tokens; {start.BatchesOfEpoch:N0} batches an epoch"));
+        string vocabularies = Number($"{start.SourceVocabulary:N0} and {start.TargetVocabulary:N0}");
+        string tokens = Number($"{start.SourceTokens:N0} and {start.TargetTokens:N0}");
+        Line(Number($"{start.Parameters:N0} parameters; vocabularies of {vocabularies} tokens"));
+        Line(Number($"{start.Pairs:N0} pairs with {tokens} tokens; {start.BatchesOfEpoch:N0} batches an epoch"));
         if (start.ValidationPairs > 0) Line(Number($"{start.ValidationPairs:N0} pairs for validation"));
         Line(start.Step == 0
             ? Number($"{start.Steps:N0} steps")

@@ -80,6 +80,16 @@ public sealed class TrainTests : IDisposable
         Assert.False(Directory.Exists(Path.Combine(_shell.Directory, "out")));
     }
 
+    [Fact]
+    public async Task A_variable_says_where_the_texts_are_unless_a_flag_does()
+    {
+        _shell.Variables["ENGINE_DATA"] = "nowhere";
+        Assert.Equal(1, await _shell.RunAsync([.. Train, "--quiet", "--steps", "1"]));
+        string file = Path.Combine(_shell.Directory, "nowhere", "train.tsv");
+        Assert.StartsWith($"engine: {file}: the file is missing", Assert.Single(_shell.ErrorLines), StringComparison.Ordinal);
+        Assert.Equal(0, await _shell.RunAsync([.. Train, "--quiet", "--steps", "1", "--data", "."]));
+    }
+
     [Theory]
     [InlineData("\"model.heads\" is 3, expected a divisor of modelDim, 16, or a headDim beside it.", "model.heads=3")]
     [InlineData("\"model.width\" is not a key that is known here, expected one of activation,", "model.width=3")]
@@ -174,8 +184,9 @@ public sealed class TrainTests : IDisposable
         {
             using JsonDocument document = JsonDocument.Parse(line);
             if (document.RootElement.GetProperty("event").GetString() == "start") continue;
-            events.Add(string.Join(' ', document.RootElement.EnumerateObject()
-                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond")).Select(member => member.ToString())));
+            IEnumerable<JsonProperty> members = document.RootElement.EnumerateObject()
+                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond"));
+            events.Add(string.Join(' ', members.Select(member => member.ToString())));
         }
 
         return events;
@@ -191,7 +202,8 @@ public sealed class TrainTests : IDisposable
             RedirectStandardOutput = true,
         };
         using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancellation), error = process.StandardError.ReadToEndAsync(Cancellation);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancellation);
+        Task<string> error = process.StandardError.ReadToEndAsync(Cancellation);
         bool isOver = true;
         try
         {

@@ -1,5 +1,5 @@
-// A training that can go on: weights, moments and state in one safetensors file with a checksum, which has its name only once all of
-// it is on the disk.
+// A training that can go on: weights, moments and state in one safetensors file with a checksum, which has its name only once all
+// of it is on the disk.
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Engine.Formats;

@@ -15,8 +15,8 @@ internal static class InitialModel
     /// <summary>Makes a model.</summary>
     /// <remarks>
     /// Linear layers: uniform within √(6 / (inputs + outputs)) (Glorot and Bengio 2010), query, key and value each by itself; the
-    /// score of additive attention as a layer of one output. Embeddings, output layer and learned positions: normal with deviation
-    /// modelDim^−0.5. Gains are 1, biases 0.
+    /// score of additive attention as a layer of one output. Embeddings, output layer and learned positions: normal with
+    /// deviation modelDim^−0.5. Gains are 1, biases 0.
     /// </remarks>
     /// <param name="config">The configuration.</param>
     /// <param name="coding">Tokenizer and vocabularies.</param>
@@ -74,7 +74,8 @@ internal static class InitialModel
         return tensors;
     }
 
-    private static bool IsEmbedding(string name) => name is "encoder.embedding.weight" or "decoder.embedding.weight" or "output.weight";
+    private static bool IsEmbedding(string name) =>
+        name is "encoder.embedding.weight" or "decoder.embedding.weight" or "output.weight";
 
     // Names come encoder first, so that a tensor is there before those that are the same.
     private static string? Twin(string name, Tying tie) => (name, tie) switch

@@ -139,7 +139,8 @@ internal sealed class Learner : IDisposable
         if (checkpoint.Values.Length != Parameters.Values.Columns)
         {
             throw new ModelFormatException(
-                file, "the number of weights", $"{checkpoint.Values.Length:N0}", $"{Parameters.Values.Columns:N0}, as the model has");
+                file, "the number of weights", $"{checkpoint.Values.Length:N0}",
+                $"{Parameters.Values.Columns:N0}, as the model has");
         }
 
         _backend.Write(_firstMoment, checkpoint.FirstMoment);
@@ -284,8 +285,8 @@ internal sealed class Learner : IDisposable
             step, name, batch.Describe(), string.Create(CultureInfo.InvariantCulture, $"the weight {name} has {values[at]}"));
     }
 
-    // Gradients go from the end of the graph to its beginning, and so does what is wrong with them: it began in the last parameter
-    // that has it. Embeddings stand last, but get theirs last too.
+    // Gradients go from the end of the graph to its beginning, and so does what is wrong with them: it began in the last
+    // parameter that has it. Embeddings stand last, but get theirs last too.
     private TrainingDivergedException DiagnoseGradient(int step, ReadOnlySpan<TrainingBatch> batches, long tokens)
     {
         if (FindBrokenWeight(step, batches[0]) is { } broken) return broken;
@@ -297,7 +298,8 @@ internal sealed class Learner : IDisposable
             string? last = null;
             foreach (var (name, start, shape) in Parameters.Places)
             {
-                bool isBroken = gradients.AsSpan(start, (int)shape.Count).ContainsAnyExceptInRange(float.MinValue, float.MaxValue);
+                ReadOnlySpan<float> part = gradients.AsSpan(start, (int)shape.Count);
+                bool isBroken = part.ContainsAnyExceptInRange(float.MinValue, float.MaxValue);
                 if (isBroken && (last is null || !name.Contains(".embedding.", StringComparison.Ordinal))) last = name;
             }
 

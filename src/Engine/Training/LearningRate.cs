@@ -3,7 +3,7 @@ namespace Engine.Training;
 
 /// <summary>Learning rates by step.</summary>
 /// <param name="settings">Schedule, peak and warm-up.</param>
-/// <param name="steps">Steps of the whole training, for schedules that end with it; 0: not known, then the rate does not fall.</param>
+/// <param name="steps">Steps of the whole training, for schedules that end with it.</param>
 internal sealed class LearningRate(LoopSettings settings, int steps)
 {
     private readonly int _end = settings.DecaySteps > 0 ? settings.DecaySteps : steps;
@@ -23,7 +23,6 @@ internal sealed class LearningRate(LoopSettings settings, int steps)
         if (settings.Schedule == ScheduleKind.InverseSquareRoot)
             return Math.Max(final, peak * Math.Sqrt((double)settings.Warmup / step));
         double x = Math.Clamp((double)(step - settings.Warmup) / Math.Max(_end - settings.Warmup, 1), 0, 1);
-        if (_end == 0) x = 0;
         return settings.Schedule == ScheduleKind.Cosine
             ? final + ((peak - final) * (1 + Math.Cos(Math.PI * x)) / 2)
             : final + ((peak - final) * (1 - x));

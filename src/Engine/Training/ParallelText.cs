@@ -51,8 +51,8 @@ internal static class ParallelText
             }
 
             if (!hasSource) yield break;
-            if (Decode(sources, sources.Current, bad) is not { } source || Decode(targets, targets.Current, bad) is not { } target)
-                continue;
+            string? source = Decode(sources, bad), target = source is null ? null : Decode(targets, bad);
+            if (source is null || target is null) continue;
             if (source.Length == 0) bad?.Add(BadLines.EmptySide, sources.File, sources.Line);
             else if (target.Length == 0) bad?.Add(BadLines.EmptySide, targets.File, targets.Line);
             else yield return new TextPair(source, target, sources.Line);
@@ -64,7 +64,7 @@ internal static class ParallelText
         using var lines = new LineReader(files.Source);
         while (lines.MoveNext())
         {
-            if (Decode(lines, lines.Current, bad) is not { } line) continue;
+            if (Decode(lines, bad) is not { } line) continue;
             string[] columns = line.Split('\t');
             if (columns.Length < Math.Max(files.SourceColumn, files.TargetColumn))
             {
@@ -78,8 +78,9 @@ internal static class ParallelText
         }
     }
 
-    private static string? Decode(LineReader reader, ReadOnlyMemory<byte> line, BadLines? bad)
+    private static string? Decode(LineReader reader, BadLines? bad)
     {
+        ReadOnlyMemory<byte> line = reader.Current;
         if (reader.IsTooLong) bad?.Add(BadLines.TooLong, reader.File, reader.Line);
         else if (!Utf8.IsValid(line.Span)) bad?.Add(BadLines.NotUtf8, reader.File, reader.Line);
         else return Encoding.UTF8.GetString(line.Span).Trim(' ', '\r');

@@ -71,7 +71,7 @@ internal sealed class SentencePairs
         {
             long end = Tokens + ids.Length;
             if (end > Array.MaxLength)
-                throw new InvalidDataException($"The texts have more than {Array.MaxLength:N0} tokens, which is the most there can be.");
+                throw new InvalidDataException($"The texts have {end:N0} tokens or more, expected at most {Array.MaxLength:N0}.");
             if (end > _ids.Length) Array.Resize(ref _ids, (int)Math.Min(Array.MaxLength, Math.Max(end, 2L * _ids.Length)));
             ids.CopyTo(_ids.AsSpan((int)Tokens));
             _ends.Add(end);

@@ -16,7 +16,8 @@ internal sealed class TextCoding
     private readonly string _joiner;
 
     private TextCoding(
-        ITokenizer sourceTokenizer, ITokenizer targetTokenizer, Vocabulary source, Vocabulary target, string directory, string joiner)
+        ITokenizer sourceTokenizer, ITokenizer targetTokenizer, Vocabulary source, Vocabulary target, string directory,
+        string joiner)
     {
         _sourceTokenizer = sourceTokenizer;
         _targetTokenizer = targetTokenizer;

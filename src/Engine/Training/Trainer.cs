@@ -88,7 +88,10 @@ public sealed class Trainer
         CleanUp(config.Output);
         var store = new CheckpointStore(Path.Combine(config.Output, CheckpointsName), config.Checkpoints, observer.Said);
         if (!resume && (store.Steps().Count > 0 || Directory.Exists(Path.Combine(config.Output, ModelName))))
-            throw new IOException($"{config.Output} holds a training, expected a directory without, or that it is to be resumed.");
+        {
+            throw new IOException(
+                $"{config.Output} holds a training, expected a directory without, or that it is to be resumed.");
+        }
 
         var coding = TextCoding.Create(
             config, Path.Combine(config.Output, TokenizerName), resume, observer.Said, cancellation);
@@ -114,10 +117,17 @@ public sealed class Trainer
             pairs.TargetTokens, validation?.Count ?? 0, first.Count, state.Step, steps);
         log.Write(start);
         observer.Began(start);
+        BatchPlan plan = state.Epoch == 0 ? first : Plan(config, pairs, state.Epoch);
+        if (state.Batch >= plan.Count)
+        {
+            // Batches have become larger since the checkpoint.
+            (state.Epoch, state.Batch) = (state.Epoch + 1, 0);
+            plan = Plan(config, pairs, state.Epoch);
+        }
+
         Validator? validator = validation is null ? null : new Validator(learner, coding, validation, texts, config);
         var trainer = new Trainer(
-            config, observer, store, pairs, learner, validator, state, log, curves, steps,
-            state.Epoch == 0 ? first : Plan(config, pairs, state.Epoch), cancellation);
+            config, observer, store, pairs, learner, validator, state, log, curves, steps, plan, cancellation);
         return trainer.Run();
     }
 
@@ -137,7 +147,8 @@ public sealed class Trainer
     // What a process that was killed while it wrote a model has left.
     private static void CleanUp(string output)
     {
-        foreach (string directory in Directory.EnumerateDirectories(output, $"{NewName}*")) Directory.Delete(directory, recursive: true);
+        foreach (string directory in Directory.EnumerateDirectories(output, $"{NewName}*"))
+            Directory.Delete(directory, recursive: true);
         string old = Path.Combine(output, OldName);
         if (Directory.Exists(old)) Directory.Delete(old, recursive: true);
     }
@@ -151,7 +162,8 @@ public sealed class Trainer
         foreach (string line in bad.Describe()) observer.Said(line);
         return pairs.Count > 0
             ? pairs
-            : throw new InvalidDataException($"{files.Source} has no line that can be used, expected at least one pair of sentences.");
+            : throw new InvalidDataException(
+                $"{files.Source} has no line that can be used, expected at least one pair of sentences.");
     }
 
     // What was held out, for `engine translate` and `engine evaluate`.
@@ -169,7 +181,8 @@ public sealed class Trainer
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         pairs.AppendTo(hash);
-        foreach (string token in coding.Source.Tokens.Concat(coding.Target.Tokens)) hash.AppendData(Encoding.UTF8.GetBytes($"{token}\n"));
+        foreach (string token in coding.Source.Tokens.Concat(coding.Target.Tokens))
+            hash.AppendData(Encoding.UTF8.GetBytes($"{token}\n"));
         return Convert.ToHexString(hash.GetHashAndReset());
     }
 
@@ -187,7 +200,8 @@ public sealed class Trainer
                     file, "the training data", "another than that of now", "the same texts, tokenizer and vocabulary");
             }
 
-            foreach (string change in Changes(state.Settings, config.Settings)) observer.Said($"changed since the checkpoint: {change}");
+            foreach (string change in Changes(state.Settings, config.Settings))
+                observer.Said($"changed since the checkpoint: {change}");
             learner.Restore(file, checkpoint);
             observer.Said($"going on from step {state.Step:N0}.");
         }
@@ -202,7 +216,8 @@ public sealed class Trainer
         return state;
     }
 
-    private static IEnumerable<string> Changes(IReadOnlyDictionary<string, string> before, IReadOnlyDictionary<string, string> now)
+    private static IEnumerable<string> Changes(
+        IReadOnlyDictionary<string, string> before, IReadOnlyDictionary<string, string> now)
     {
         foreach (string key in before.Keys.Union(now.Keys).Order(StringComparer.Ordinal))
         {

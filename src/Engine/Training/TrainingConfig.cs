@@ -46,7 +46,8 @@ public sealed class TrainingConfig
     /// <param name="changes">Values instead of the file's, as in <c>training.steps=1000</c>; of equal keys the last.</param>
     /// <exception cref="ModelFormatException">The file is broken, or a key has a value that it cannot have.</exception>
     /// <exception cref="ArgumentException">A change is no <c>key=value</c>.</exception>
-    public static TrainingConfig Load(string file, params IReadOnlyList<string> changes) => TrainingConfigReader.Read(file, changes);
+    public static TrainingConfig Load(string file, params IReadOnlyList<string> changes) =>
+        TrainingConfigReader.Read(file, changes);
 }
 
 /// <summary>Two texts whose lines belong together: two files, or two columns of one.</summary>

@@ -1,4 +1,5 @@
-// From JSON to a configuration: defaults, ranges, and what fits together. The names of the keys stand here and in docs/training.md.
+// From JSON to a configuration: defaults, ranges, and what fits together. The names of the keys stand here and in
+// docs/training.md.
 using System.Globalization;
 using System.Text.Json;
 using Engine.Backends;
@@ -46,8 +47,8 @@ internal sealed class TrainingConfigReader
 
     private static readonly string[] NotRemembered =
     [
-        "output", "data.directory", "data.train", "data.validation", "training.steps", "training.epochs", "training.recompute", "training.reportEvery",
-        "validation.samples", "validation.batchSize", "checkpoints.keep",
+        "output", "data.directory", "data.train", "data.validation", "training.steps", "training.epochs", "training.recompute",
+        "training.reportEvery", "validation.samples", "validation.batchSize", "checkpoints.keep",
     ];
 
     private readonly string _file;
@@ -258,7 +259,10 @@ internal sealed class TrainingConfigReader
         };
         section.RefuseUnknownKeys();
         if (model.Tie == Tying.All && !tokenizer.IsJoint)
-            throw Wrong("model.tie", "\"all\"", "\"decoder\" or \"none\", since source and target have vocabularies of their own");
+        {
+            throw Wrong(
+                "model.tie", "\"all\"", "\"decoder\" or \"none\", since source and target have vocabularies of their own");
+        }
         if (modelDim % 2 != 0 && positions == PositionKind.Sinusoidal)
             throw Wrong("model.modelDim", $"{modelDim}", "an even number, as there is a cosine for each sine");
         return model;

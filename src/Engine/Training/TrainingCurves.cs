@@ -46,7 +46,10 @@ internal sealed class TrainingCurves
     public string ToSvg()
     {
         int last = new[] { _train, _valid, _bleu }.Max(static points => points.Count == 0 ? 1 : points[^1].Step);
-        var panels = new List<Panel> { new("loss, −ln p of a token", [new("train", "a", _train), new("validation", "b", _valid)], false) };
+        var panels = new List<Panel>
+        {
+            new("loss, −ln p of a token", [new("train", "a", _train), new("validation", "b", _valid)], false),
+        };
         if (_bleu.Count > 0) panels.Add(new("BLEU", [new("BLEU", "b", _bleu)], true));
         panels.Add(new("learning rate", [new("rate", "c", _rate)], true));
 
@@ -103,7 +106,8 @@ internal sealed class TrainingCurves
         {
             double value = low + (i * tick);
             Append(svg, $"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(value):F1}\" y2=\"{Y(value):F1}\"/>");
-            Append(svg, $"<text class=\"soft\" x=\"{Left - 8}\" y=\"{Y(value) + 4:F1}\" text-anchor=\"end\">{Short(value)}</text>\n");
+            Append(svg, $"<text class=\"soft\" x=\"{Left - 8}\" y=\"{Y(value) + 4:F1}\" text-anchor=\"end\">");
+            Append(svg, $"{Short(value)}</text>\n");
         }
 
         double stepTick = Math.Max(1, NiceTick((double)last / Ticks));
@@ -114,7 +118,8 @@ internal sealed class TrainingCurves
 
         // Each curve ends in a point with its name and last value; names that would meet are moved apart.
         double taken = double.NegativeInfinity;
-        foreach (Curve curve in panel.Curves.Where(static curve => curve.Points.Count > 0).OrderBy(curve => Y(curve.Points[^1].Value)))
+        IEnumerable<Curve> curves = panel.Curves.Where(static curve => curve.Points.Count > 0);
+        foreach (Curve curve in curves.OrderBy(curve => Y(curve.Points[^1].Value)))
         {
             Append(svg, $"<polyline class=\"line {curve.Colour}\" points=\"");
             int stride = ((curve.Points.Count - 1) / MostPoints) + 1;
@@ -124,7 +129,8 @@ internal sealed class TrainingCurves
             Append(svg, $"\"/><circle class=\"{curve.Colour}\" cx=\"{X(end):F1}\" cy=\"{Y(final):F1}\" r=\"3\"/>");
             double y = Math.Max(Y(final) + 4, taken + 14);
             taken = y;
-            Append(svg, $"<text class=\"{curve.Colour}\" x=\"{X(end) + 8:F1}\" y=\"{y:F1}\">{curve.Name} {Short(final)}</text>\n");
+            Append(svg, $"<text class=\"{curve.Colour}\" x=\"{X(end) + 8:F1}\" y=\"{y:F1}\">");
+            Append(svg, $"{curve.Name} {Short(final)}</text>\n");
         }
     }
 

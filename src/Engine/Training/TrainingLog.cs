@@ -19,7 +19,7 @@ internal sealed class TrainingLog : IDisposable
 
     /// <summary>Opens the log of a directory.</summary>
     /// <param name="directory">The output directory.</param>
-    /// <param name="step">The step that training goes on from: what stands after it in the log will come again; 0: a new log.</param>
+    /// <param name="step">The step that training goes on from: what the log has after it will come again. 0: a new log.</param>
     /// <param name="curves">Takes the points that stand in the log.</param>
     public static TrainingLog Open(string directory, int step, TrainingCurves curves)
     {

@@ -134,7 +134,8 @@ internal sealed class TrainingState
                 state.Settings[setting.Name] = setting.Value.GetString()!;
             return state;
         }
-        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or FormatException or IndexOutOfRangeException)
+        catch (Exception e) when (
+            e is InvalidOperationException or KeyNotFoundException or FormatException or IndexOutOfRangeException)
         {
             throw new ModelFormatException(file, "the state", $"not as it is written ({e.Message})", "that of a checkpoint", e);
         }

@@ -33,7 +33,11 @@ internal sealed class Validator(
         BleuScore? bleu = settings.HasBleu ? Score(translations) : null;
         var samples = new List<TranslationSample>();
         for (int i = 0; i < Math.Min(settings.Samples, count); i++)
-            samples.Add(new TranslationSample(coding.Readable(texts[i].Source), coding.Readable(texts[i].Target), translations[i]));
+        {
+            TextPair text = texts[i];
+            samples.Add(new TranslationSample(coding.Readable(text.Source), coding.Readable(text.Target), translations[i]));
+        }
+
         return new ValidationReport(
             step, sums.Loss / sums.Tokens, sums.Smoothed / sums.Tokens, bleu?.Value, bleu?.Signature, IsBest: false, samples,
             Stopwatch.GetElapsedTime(started));

@@ -1,5 +1,5 @@
-// The whole path on the smallest task that needs all of it: texts, batches, gradients, Adam, a model directory, translation. Strings
-// of digits that were never seen are copied, or turned round, without a mistake.
+// The whole path on the smallest task that needs all of it: texts, batches, gradients, Adam, a model directory, translation.
+// Strings of digits that were never seen are copied, or turned round, without a mistake.
 using Engine.Backends;
 using Engine.Cpu;
 using Engine.Decoding;

@@ -20,10 +20,13 @@ public sealed class InitialModelTests
         float[] embedding = Values(model, "decoder.embedding.weight");
         Assert.Equal(Math.Pow(128, -0.5), Deviation(embedding), 0.1 * Math.Pow(128, -0.5));   // 13 rows of 128
         Assert.All(Values(model, "encoder.layers.1.self_attention_norm.weight"), value => Assert.Equal(1, value));
-        foreach (string zero in (string[])["encoder.layers.1.self_attention_norm.bias", "output.bias", "decoder.layers.0.cross_attention.key.bias"])
+        string[] zeros =
+            ["encoder.layers.1.self_attention_norm.bias", "output.bias", "decoder.layers.0.cross_attention.key.bias"];
+        foreach (string zero in zeros)
             Assert.All(Values(model, zero), value => Assert.Equal(0, value));
         Assert.NotEqual(
-            Values(model, "encoder.layers.0.self_attention.query.weight"), Values(model, "encoder.layers.0.self_attention.key.weight"));
+            Values(model, "encoder.layers.0.self_attention.query.weight"),
+            Values(model, "encoder.layers.0.self_attention.key.weight"));
     }
 
     [Fact]
@@ -41,9 +44,8 @@ public sealed class InitialModelTests
     public void Tied_embeddings_are_one_tensor(string tie, int different)
     {
         using ModelData model = Create(tie, 1);
-        var tensors = new HashSet<HostTensor>(
-            [model.Tensors["encoder.embedding.weight"], model.Tensors["decoder.embedding.weight"], model.Tensors["output.weight"]],
-            ReferenceEqualityComparer.Instance);
+        string[] names = ["encoder.embedding.weight", "decoder.embedding.weight", "output.weight"];
+        var tensors = new HashSet<HostTensor>(names.Select(name => model.Tensors[name]), ReferenceEqualityComparer.Instance);
         Assert.Equal(different, tensors.Count);
     }
 

@@ -40,7 +40,9 @@ public sealed class LearnerTests : IDisposable
         SetWeights(Up, weight);
         TrainingDivergedException diverged = Assert.Throws<TrainingDivergedException>(() => Step());
         Assert.Equal(Up, diverged.Layer);
-        Assert.StartsWith($"training diverged at step 7: the weight {Up} has {weight}; batch 1 of epoch 1", diverged.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"training diverged at step 7: the weight {Up} has {weight}; batch 1 of epoch 1", diverged.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -57,7 +59,7 @@ public sealed class LearnerTests : IDisposable
     [Fact]
     public void A_gradient_that_is_too_long_is_named()
     {
-        // Hidden numbers near 1e30, times weights of 0: the loss is a number, the square of the gradient of those weights is none.
+        // Hidden numbers near 1e30, times weights of 0: the loss is a number, the square of those weights' gradient is none.
         SetWeights(Up, 1e30f);
         SetWeights(Down, 0);
         TrainingDivergedException diverged = Assert.Throws<TrainingDivergedException>(() => Step());

@@ -45,8 +45,9 @@ public sealed class ParallelTextTests : IDisposable
     {
         _ = Read(source, target);
         Assert.Equal(2, _bad.Count);
+        string file = _folder.File(longer);
         Assert.Equal(
-            $"left out 2 lines without a partner in the other file: {_folder.File(longer)}:{first}, {_folder.File(longer)}:{first + 1}",
+            $"left out 2 lines without a partner in the other file: {file}:{first}, {file}:{first + 1}",
             Assert.Single(_bad.Describe()));
     }
 
@@ -78,7 +79,9 @@ public sealed class ParallelTextTests : IDisposable
     public void Lines_longer_than_the_buffer_are_whole()
     {
         string longer = string.Join(' ', Enumerable.Range(0, 50_000));
-        Assert.Equal([new TextPair("a", "A", 1), new TextPair(longer, "L", 2), new TextPair("b", "B", 3)], Read($"a\n{longer}\nb", "A\nL\nB"));
+        Assert.Equal(
+            [new TextPair("a", "A", 1), new TextPair(longer, "L", 2), new TextPair("b", "B", 3)],
+            Read($"a\n{longer}\nb", "A\nL\nB"));
     }
 
     [Fact]
@@ -102,7 +105,8 @@ public sealed class ParallelTextTests : IDisposable
         File.WriteAllText(_folder.File("s"), source);
 
         // U+FFFF stands for a byte that is no UTF-8.
-        string text = Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(target)).Replace("\xEF\xBF\xBF", "\xFF", StringComparison.Ordinal);
+        string text = Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(target));
+        text = text.Replace("\xEF\xBF\xBF", "\xFF", StringComparison.Ordinal);
         File.WriteAllBytes(_folder.File("t"), Encoding.Latin1.GetBytes(text));
         return [.. ParallelText.Read(new TextFiles(_folder.File("s"), _folder.File("t")), _bad)];
     }

@@ -64,8 +64,8 @@ public sealed class TextCodingTests : IDisposable
         _folder.WriteDigits("train", 100, 6, reversed: false, seed: 1);
         var record = new TrainingFolder.Record();
         string model = _folder.Train(
-            record, resume: false, threads: 2, "tokenizer={\"kind\":\"sentencepiece\",\"vocabulary\":{\"size\":24,\"type\":\"bpe\"}}",
-            "training.steps=4").Model;
+            record, resume: false, threads: 2,
+            "tokenizer={\"kind\":\"sentencepiece\",\"vocabulary\":{\"size\":24,\"type\":\"bpe\"}}", "training.steps=4").Model;
         Assert.Equal((24, 24), (record.Start!.SourceVocabulary, record.Start.TargetVocabulary));
         using var backend = new CpuBackend(new BackendOptions { Threads = 1 });
         using var translator = Translator.Load(model, new TranslatorOptions(backend));
@@ -79,7 +79,8 @@ public sealed class TextCodingTests : IDisposable
     {
         _folder.WriteDigits("train", 100, 6, reversed: false, seed: 1);
         string first = _folder.Train(
-            "tokenizer={\"kind\":\"sentencepiece\",\"vocabulary\":{\"size\":24,\"type\":\"bpe\"}}", "training.steps=1", "output=first").Model;
+            "tokenizer={\"kind\":\"sentencepiece\",\"vocabulary\":{\"size\":24,\"type\":\"bpe\"}}", "training.steps=1",
+            "output=first").Model;
         string second = _folder.Train(
             "tokenizer={\"kind\":\"sentencepiece\",\"vocabulary\":{\"size\":20}}", "training.steps=1", "output=second").Model;
         var record = new TrainingFolder.Record();

@@ -1,8 +1,9 @@
-// What a training promises: the same seed gives the same bits whatever the threads and the stops, every choice of the configuration
-// learns, and what goes wrong is named.
+// What a training promises: the same seed gives the same bits whatever the threads and the stops, every choice of the
+// configuration learns, and what goes wrong is named.
 using System.Text.Json;
 using Engine.Formats;
 using Engine.Models;
+using Engine.Reference;
 using Engine.Training;
 using Xunit;
 
@@ -19,6 +20,17 @@ public sealed class TrainerTests
         foreach (int threads in (int[])[1, 2, 8]) folder.Train(new(), resume: false, threads, $"output=out{threads}");
         Assert.Equal(folder.Weights("out1"), folder.Weights("out2"));
         Assert.Equal(folder.Weights("out1"), folder.Weights("out8"));
+    }
+
+    [Theory]
+    [InlineData("model.norm=post")]
+    [InlineData("model.norm=pre")]
+    public void What_is_computed_again_changes_no_bit(string change)
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true);
+        folder.Train("output=kept", change, "training.dropout.attention=0.1");
+        folder.Train("output=again", change, "training.dropout.attention=0.1", "training.recompute=true");
+        Assert.Equal(folder.Weights("kept"), folder.Weights("again"));
     }
 
     [Fact]
@@ -42,7 +54,8 @@ public sealed class TrainerTests
         using TrainingFolder folder = TrainingFolder.OfDigits(reversed: false);
         folder.Train("output=whole", "training.accumulate=2");
         var stopped = new TrainingFolder.Record { StopAfter = step };
-        Assert.ThrowsAny<OperationCanceledException>(() => folder.Train(stopped, resume: false, threads: 2, "training.accumulate=2"));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => folder.Train(stopped, resume: false, threads: 2, "training.accumulate=2"));
         Assert.Contains($"stopped after step {step}", stopped.Lines[^1], StringComparison.Ordinal);
         var resumed = new TrainingFolder.Record();
         folder.Train(resumed, resume: true, threads: 1, "training.accumulate=2");
@@ -64,7 +77,7 @@ public sealed class TrainerTests
         File.WriteAllBytes(newest, bytes);
         var resumed = new TrainingFolder.Record();
         folder.Train(resumed, resume: true, threads: 2);
-        Assert.Contains(resumed.Lines, line => line.Contains(newest, StringComparison.Ordinal) && line.Contains("checksum", StringComparison.Ordinal));
+        Assert.Contains(resumed.Lines, line => line.Contains($"{newest}: the checksum", StringComparison.Ordinal));
         Assert.Contains("going on from step 16.", resumed.Lines);   // the best by validation
         Assert.True(File.Exists(newest + ".broken"));
         Assert.Equal(folder.Weights("whole"), folder.Weights());
@@ -87,6 +100,32 @@ public sealed class TrainerTests
         folder.Train("training.steps=20");
         folder.Train(new(), resume: true, threads: 2, "training.steps=40");
         Assert.Equal(folder.Weights("whole"), folder.Weights());
+    }
+
+    [Fact]
+    public void Batches_may_become_larger_on_the_way()
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: false);
+        folder.Train("training.steps=20");
+        Assert.Equal(24, folder.Train(new(), resume: true, threads: 2, "training.batchTokens=2000").Step);
+    }
+
+    [Fact]
+    public void The_definition_in_double_precision_learns_the_same()
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true, pairs: 60, validation: 5, longest: 5);
+        string[] changes = ["training.steps=12", "training.clip=1", "validation.every=6"];
+        var (found, expected) = (new TrainingFolder.Record(), new TrainingFolder.Record());
+        TrainingResult ofCpu = folder.Train(found, resume: false, threads: 2, changes);
+        using var reference = new ReferenceBackend();
+        TrainingConfig config = folder.Load([.. changes, "output=reference"]);
+        TrainingResult ofReference = Trainer.Run(config, reference, expected, cancellation: Cancellation);
+
+        // Float32 beside doubles: what differs by 1e-7 at first, Adam's division may make larger from step to step.
+        Assert.Equal(12, found.Losses.Count);
+        Assert.All(expected.Losses.Zip(found.Losses), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+        Assert.Equal(ofReference.Validation!.Loss, ofCpu.Validation!.Loss, 1e-4);
+        Assert.Equal(expected.Reports[^1].GradientNorm, found.Reports[^1].GradientNorm, 1e-3);
     }
 
     [Fact]
@@ -206,7 +245,8 @@ public sealed class TrainerTests
         var record = new TrainingFolder.Record();
         TrainingResult result = folder.Train(
             record, resume: false, threads: 2, "checkpoints.averageOf=best", "checkpoints.average=2", "validation.every=4",
-            "training.learningRate={\"schedule\":\"constant\",\"peak\":0.03,\"warmup\":0}", "training.steps=60", "checkpoints.keep=1");
+            "training.learningRate={\"schedule\":\"constant\",\"peak\":0.03,\"warmup\":0}", "training.steps=60",
+            "checkpoints.keep=1");
         int[] best = [.. record.Validations.OrderBy(report => report.Loss).Take(2).Select(report => report.Step).Order()];
         Assert.Equal(best, result.Averaged);
         foreach (int step in best) Assert.True(File.Exists(folder.File($"out/checkpoints/step-{step:D8}.safetensors")));
@@ -224,7 +264,7 @@ public sealed class TrainerTests
             .. result.Averaged.Select(step => Checkpoint.Read(folder.File($"out/checkpoints/step-{step:D8}.safetensors")).Values),
         ];
         using ModelData model = ModelReader.Open(result.Model);
-        float[] query = model.Tensors["encoder.layers.0.self_attention.query.weight"].ReadFloats();   // the first of the parameters
+        float[] query = model.Tensors["encoder.layers.0.self_attention.query.weight"].ReadFloats();   // the first parameter
         for (int i = 0; i < query.Length; i++)
             Assert.Equal((float)(((double)values[0][i] + values[1][i] + values[2][i]) / 3), query[i]);
     }
@@ -246,7 +286,8 @@ public sealed class TrainerTests
     {
         using TrainingFolder folder = TrainingFolder.OfDigits(reversed: false);
         TrainingDivergedException diverged = Assert.Throws<TrainingDivergedException>(() => folder.Train(
-            "training.learningRate={\"schedule\":\"constant\",\"peak\":30,\"warmup\":0}", "training.steps=3000", "validation.every=0"));
+            "training.learningRate={\"schedule\":\"constant\",\"peak\":30,\"warmup\":0}", "training.steps=3000",
+            "validation.every=0"));
         Assert.Contains("the mean loss is", diverged.Message, StringComparison.Ordinal);
     }
 
@@ -318,8 +359,9 @@ public sealed class TrainerTests
         {
             using JsonDocument document = JsonDocument.Parse(line);
             if (document.RootElement.GetProperty("event").GetString() == "start") continue;
-            events.Add(string.Join(' ', document.RootElement.EnumerateObject()
-                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond")).Select(member => member.ToString())));
+            IEnumerable<JsonProperty> members = document.RootElement.EnumerateObject()
+                .Where(member => member.Name is not ("seconds" or "secondsLeft" or "tokensPerSecond"));
+            events.Add(string.Join(' ', members.Select(member => member.ToString())));
         }
 
         return events;

@@ -1,6 +1,7 @@
 // Configurations: what is refused and how it is told, defaults, changes; and that every key is documented.
 using System.Text.RegularExpressions;
 using Engine.Formats;
+using Engine.Models;
 using Engine.Training;
 using Xunit;
 
@@ -26,7 +27,8 @@ public sealed partial class TrainingConfigTests : IDisposable
         {
             foreach (string key in KnownKeys(section))
             {
-                bool isThere = page.Contains($"`{key}`", StringComparison.Ordinal) || page.Contains($"### {key}\n", StringComparison.Ordinal);
+                bool isThere = page.Contains($"`{key}`", StringComparison.Ordinal)
+                    || page.Contains($"### {key}\n", StringComparison.Ordinal);
                 Assert.True(isThere, $"{section}.{key}");
             }
         }
@@ -43,20 +45,25 @@ public sealed partial class TrainingConfigTests : IDisposable
     {
         TrainingConfig config = _folder.Load("model={}", "training={\"steps\":1}");
         Assert.Equal((512, 6, 6), (config.Model.ModelDim, config.Model.Encoder.Layers, config.Model.Decoder.Layers));
-        Assert.Equal((8, 64, 2048), (config.Model.Encoder.Attention.Heads, config.Model.Encoder.Attention.HeadDim, config.Model.Encoder.HiddenDim));
+        StackConfig encoder = config.Model.Encoder;
+        Assert.Equal((8, 64, 2048), (encoder.Attention.Heads, encoder.Attention.HeadDim, encoder.HiddenDim));
         LoopSettings loop = config.Training;
         Assert.Equal((0.9f, 0.98f, 1e-9f, 0f), (loop.Beta1, loop.Beta2, loop.Epsilon, loop.Decay));
         Assert.Equal((0.1f, 0.1f, 4000), (loop.Smoothing, loop.Dropout.Residual, loop.Warmup));
         Assert.Equal(Tying.All, config.Model.Tie);
-        Assert.False(config.Model.Encoder.PreNorm);
+        Assert.False(encoder.PreNorm);
     }
 
     [Theory]
     [InlineData("\"training.steps\" is missing, expected a number of steps, or of epochs.", "training={}")]
     [InlineData("\"training.clip\" is -1, expected a number, at least 0.", "training.clip=-1")]
     [InlineData("\"training.labelSmoothing\" is 1, expected a number from 0 to 0.99.", "training.labelSmoothing=1")]
-    [InlineData("\"training.dropout.residual\" is \"high\", expected a number that float32 can hold, or null.", "training.dropout.residual=high")]
-    [InlineData("\"training.dropout.all\" is not a key that is known here, expected one of activation, attention, residual.", "training.dropout.all=0")]
+    [InlineData(
+        "\"training.dropout.residual\" is \"high\", expected a number that float32 can hold, or null.",
+        "training.dropout.residual=high")]
+    [InlineData(
+        "\"training.dropout.all\" is not a key that is known here, expected one of activation, attention, residual.",
+        "training.dropout.all=0")]
     [InlineData("\"training.optimizer.name\" is \"sgd\", expected \"adam\" or \"adamw\".", "training.optimizer.name=sgd")]
     [InlineData("\"tokenizer.kind\" is missing, expected \"spaces\", \"characters\" or \"sentencepiece\".", "tokenizer={}")]
     [InlineData("\"tokenizer.joiner\" is 3, expected a string.", "tokenizer.joiner=3")]
@@ -97,7 +104,8 @@ public sealed partial class TrainingConfigTests : IDisposable
     {
         TrainingConfig config = _folder.Load(
             "training.steps=5", "training.steps=6", "training.dropout.residual=0.5", "training.dropout={\"attention\":0.2}",
-            "data.train.source=a=b", "model={\"modelDim\":32}", "model.heads=4", "model={\"modelDim\":64}", "model.encoderLayers=3");
+            "data.train.source=a=b", "model={\"modelDim\":32}", "model.heads=4", "model={\"modelDim\":64}",
+            "model.encoderLayers=3");
         Assert.Equal((64, 8, 3), (config.Model.ModelDim, config.Model.Encoder.Attention.Heads, config.Model.Encoder.Layers));
         Assert.Equal(6, config.Training.Steps);
         Assert.Equal(new DropoutRates(0.1f, 0.2f, 0), config.Training.Dropout);
@@ -158,7 +166,8 @@ public sealed partial class TrainingConfigTests : IDisposable
     private static string Root()
     {
         string? directory = AppContext.BaseDirectory;
-        while (directory is not null && !File.Exists(Path.Combine(directory, "Engine.sln"))) directory = Path.GetDirectoryName(directory);
+        while (directory is not null && !File.Exists(Path.Combine(directory, "Engine.sln")))
+            directory = Path.GetDirectoryName(directory);
         return directory ?? throw new DirectoryNotFoundException("There is no Engine.sln above the tests.");
     }
 

@@ -16,8 +16,10 @@ public sealed class TrainingCurvesTests
         curves.AddValidation(500, 4.2, 11.5);
         curves.AddValidation(1000, 3.125, 23.75);
         XElement svg = XElement.Parse(curves.ToSvg());
-        string[] texts = [.. svg.Descendants().Where(element => element.Name.LocalName == "text").Select(element => element.Value)];
-        foreach (string text in (string[])["train 3", "validation 3.125", "BLEU 23.75", "rate 1e-3", "1,000"]) Assert.Contains(text, texts);
+        string[] texts =
+            [.. svg.Descendants().Where(element => element.Name.LocalName == "text").Select(element => element.Value)];
+        foreach (string text in (string[])["train 3", "validation 3.125", "BLEU 23.75", "rate 1e-3", "1,000"])
+            Assert.Contains(text, texts);
         Assert.Equal(4, svg.Descendants().Count(element => element.Name.LocalName == "polyline"));
         Assert.Contains("prefers-color-scheme: dark", curves.ToSvg(), StringComparison.Ordinal);
     }

@@ -28,7 +28,8 @@ internal sealed class TrainingFolder : IDisposable
               "tokenizer": { "kind": "spaces" },
               "model": { "modelDim": 16, "heads": 2, "hiddenDim": 32, "encoderLayers": 1, "decoderLayers": 1 },
               "training": {
-                "steps": 24, "batchTokens": 64, "reportEvery": 4, "dropout": { "residual": 0.1, "attention": 0.1, "activation": 0.1 },
+                "steps": 24, "batchTokens": 64, "reportEvery": 4,
+                "dropout": { "residual": 0.1, "attention": 0.1, "activation": 0.1 },
                 "learningRate": { "peak": 0.003, "warmup": 10 }
               },
               "validation": { "every": 8, "bleu": {}, "samples": 1 },
@@ -46,7 +47,8 @@ internal sealed class TrainingFolder : IDisposable
     public void WriteDigits(string name, int pairs, int longest, bool reversed, int seed)
     {
         var random = new Random(seed);
-        using StreamWriter source = System.IO.File.CreateText(File($"{name}.src")), target = System.IO.File.CreateText(File($"{name}.tgt"));
+        using StreamWriter source = System.IO.File.CreateText(File($"{name}.src"));
+        using StreamWriter target = System.IO.File.CreateText(File($"{name}.tgt"));
         for (int i = 0; i < pairs; i++)
         {
             int[] digits = [.. Enumerable.Range(0, random.Next(1, longest + 1)).Select(_ => random.Next(10))];
