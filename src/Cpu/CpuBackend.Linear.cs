@@ -151,18 +151,25 @@ public sealed unsafe partial class CpuBackend
 
     private void MultiplyBFloat16(in Tensor x, PackedWeight weight, in Epilogue epilogue, in Tensor y)
     {
-        int stride = RowStride.Bytes(weight.Inputs * sizeof(ushort));
+        BFloat16Rows rounding = RoundRows(x);
+        MultiplyTiles(TileKind.BFloat16, (byte*)rounding.Halves, rounding.HalfStride * sizeof(ushort), null, weight, epilogue, y);
+    }
+
+    // Rows of paired bfloat16 in the arena, each on a cache line.
+    private BFloat16Rows RoundRows(in Tensor x)
+    {
+        int stride = RowStride.Bytes(x.Columns * sizeof(ushort));
         var rounding = new BFloat16Rows
         {
             Rows = x.Rows,
-            Inputs = weight.Inputs,
+            Inputs = x.Columns,
             X = Row<float>(x, 0),
             Stride = x.Stride,
             Halves = (ushort*)_arena.Take((long)x.Rows * stride),
             HalfStride = stride / sizeof(ushort),
         };
         Share(rounding, TileRow.Tiles(x.Rows), x.Shape.Count);
-        MultiplyTiles(TileKind.BFloat16, (byte*)rounding.Halves, stride, null, weight, epilogue, y);
+        return rounding;
     }
 
     private Tensor RoundToBFloat16(in Tensor x)

@@ -21,12 +21,13 @@ public sealed unsafe partial class CpuBackend
     private const int FewRows = 3;
 
     /// <inheritdoc />
-    public Weight AllocateWeight(int outputs, int inputs)
+    public Weight AllocateWeight(int outputs, int inputs, DType type = DType.Float32)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckShape(new Shape(outputs, inputs));
-        var memory = new NativePanels(PackedWeight.BytesOfPanels(outputs, inputs, DType.Float32));
-        return new PackedWeight(outputs, inputs, DType.Float32, ActivationRounding.Nearest, isPaired: false, memory);
+        CheckPrecision(type);
+        bool isPaired = IsPaired(type);
+        return Empty(outputs, inputs, type, new NativePanels(PackedWeight.BytesOfPanels(outputs, inputs, type, isPaired)));
     }
 
     /// <inheritdoc />
@@ -34,24 +35,12 @@ public sealed unsafe partial class CpuBackend
     {
         PackedWeight packed = Packed(weight, nameof(weight));
         RowChecks.Floats(values, nameof(values));
-        if (packed.Type != DType.Float32)
-            throw new ArgumentException($"The weight is {packed.Type.Word()}, expected float32.", nameof(weight));
+        CheckPrecision(packed.Type);
         Shape expected = transposed ? new Shape(packed.Inputs, packed.Outputs) : new Shape(packed.Outputs, packed.Inputs);
         if (values.Shape != expected) throw new ArgumentException($"values is {values}, expected {expected}.", nameof(values));
         if (values.Shape.Count == 0) return;
-        if (transposed) Lay(values, packed);
-        else
-        {
-            var rows = new RowPanels
-            {
-                Values = Row<float>(values, 0),
-                Stride = values.Stride,
-                Outputs = packed.Outputs,
-                Inputs = packed.Inputs,
-                Panels = (float*)packed.Panels,
-            };
-            Share(rows, (packed.Outputs + Lanes.Count - 1) / Lanes.Count, values.Shape.Count);
-        }
+        if (transposed) LayColumns(values, packed);
+        else LayRows(values, packed);
     }
 
     /// <inheritdoc />
@@ -152,8 +141,10 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc />
-    public void LinearBackward(in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient)
+    public void LinearBackward(
+        in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient, DType type = DType.Float32)
     {
+        CheckPrecision(type);
         RowChecks.Floats(x, nameof(x));
         RowChecks.Floats(dy, nameof(dy));
         RowChecks.Floats(weightGradient, nameof(weightGradient));
@@ -167,7 +158,7 @@ public sealed unsafe partial class CpuBackend
         if (!biasGradient.IsNone) RowChecks.Vector(biasGradient, DType.Float32, dy.Columns, nameof(biasGradient));
         if (x.Rows == 0 || dy.Columns == 0) return;
         if (!biasGradient.IsNone) SumColumns(Rows(dy), dy.Shape, Row<float>(biasGradient, 0));
-        if (x.Columns > 0) AddProduct(dy, x, weightGradient);
+        if (x.Columns > 0) AddProduct(dy, x, weightGradient, type);
     }
 
     /// <inheritdoc />
@@ -345,47 +336,96 @@ public sealed unsafe partial class CpuBackend
     }
 
     // c += aᵀ b, for a [k, m], b [k, n]: the product of the rows of aᵀ with a weight whose outputs are the columns of b.
-    private void AddProduct(in Tensor a, in Tensor b, in Tensor c)
+    private void AddProduct(in Tensor a, in Tensor b, in Tensor c, DType type)
     {
         (int, long) mark = _arena.Mark();
-        int stride = RowStride.Bytes(a.Rows * sizeof(float)) / sizeof(float);
-        var transposed = new Tensor(
-            (nint)_arena.Take((long)a.Columns * stride * sizeof(float)), 0, new Shape(a.Columns, a.Rows), stride, DType.Float32);
-        var turn = new Transposition
-        {
-            From = Row<float>(a, 0),
-            FromStride = a.Stride,
-            To = Row<float>(transposed, 0),
-            ToStride = stride,
-            Rows = a.Rows,
-            Columns = a.Columns,
-        };
-        Share(turn, turn.Tiles, a.Shape.Count);
-        var panels = new BorrowedPanels(_arena.Take(PackedWeight.BytesOfPanels(b.Columns, b.Rows, DType.Float32)));
-        var weight = new PackedWeight(b.Columns, b.Rows, DType.Float32, ActivationRounding.Nearest, isPaired: false, panels);
-        Lay(b, weight);
-        if (c.Rows > FewRows) Multiply(transposed, weight, c, adds: true);
+        bool isPaired = IsPaired(type);
+        PackedWeight weight = Empty(
+            b.Columns, b.Rows, type, new BorrowedPanels(_arena.Take(PackedWeight.BytesOfPanels(b.Columns, b.Rows, type, isPaired))));
+        LayColumns(b, weight);
+        if (c.Rows > FewRows) MultiplyTransposed(a, weight, c, adds: true);
         else
         {
             var product = new Tensor((nint)_arena.Take(c.Shape.Count * sizeof(float)), 0, c.Shape, c.Columns, DType.Float32);
-            Multiply(transposed, weight, product, adds: false);
+            MultiplyTransposed(a, weight, product, adds: false);
             RunRows(new Elementwise<Addition>(Rows(c), Rows(product), Rows(c), c.Columns), c.Shape, ElementsOfArithmetic);
         }
 
         _arena.Release(mark);
     }
 
-    private void Multiply(in Tensor x, PackedWeight weight, in Tensor y, bool adds)
+    private void MultiplyTransposed(in Tensor a, PackedWeight weight, in Tensor c, bool adds)
     {
-        if (Tiles(TileKind.Float32) != null)
-            MultiplyTiles(TileKind.Float32, (byte*)Row<float>(x, 0), x.Stride * sizeof(float), null, weight, default, y, adds);
-        else MultiplyFloats<Float32Element>(x, weight, default, y, adds);
+        if (weight.IsPaired)
+        {
+            // Pairs of rows become rows of words, and these are transposed: half of what floats would be.
+            int pairs = (a.Rows + 1) / 2, width = Lanes.RoundUp(a.Columns);
+            var words = (uint*)_arena.Take((long)pairs * width * sizeof(uint));
+            var pairing = new PairedColumnPanels
+            {
+                Values = Row<float>(a, 0),
+                Stride = a.Stride,
+                Outputs = a.Columns,
+                Inputs = a.Rows,
+                Words = words,
+                PairStride = width,
+                GroupStride = Lanes.Count,
+            };
+            Share(pairing, pairing.Tiles, a.Shape.Count);
+            Tensor turned = Transpose((float*)words, width, pairs, a.Columns);
+            MultiplyTiles(
+                TileKind.BFloat16, (byte*)Row<float>(turned, 0), turned.Stride * sizeof(float), null, weight, default, c, adds);
+            return;
+        }
+
+        Tensor x = Transpose(Row<float>(a, 0), a.Stride, a.Rows, a.Columns);
+        if (weight.Type == DType.BFloat16) MultiplyFloats<BFloat16Element>(RoundToBFloat16(x), weight, default, c, adds);
+        else if (Tiles(TileKind.Float32) != null)
+            MultiplyTiles(TileKind.Float32, (byte*)Row<float>(x, 0), x.Stride * sizeof(float), null, weight, default, c, adds);
+        else MultiplyFloats<Float32Element>(x, weight, default, c, adds);
     }
 
-    // Panels of the columns of some values.
-    private void Lay(in Tensor values, PackedWeight weight)
+    // [columns, rows], or rather [columns, words] where a word is a pair of rows.
+    private Tensor Transpose(float* from, nint stride, int rows, int columns)
     {
-        var columns = new ColumnPanels
+        int toStride = RowStride.Bytes(rows * sizeof(float)) / sizeof(float);
+        var turned = new Tensor(
+            (nint)_arena.Take((long)columns * toStride * sizeof(float)), 0, new Shape(columns, rows), toStride, DType.Float32);
+        var turn = new Transposition
+        {
+            From = from,
+            FromStride = stride,
+            To = Row<float>(turned, 0),
+            ToStride = toStride,
+            Rows = rows,
+            Columns = columns,
+        };
+        Share(turn, turn.Tiles, turned.Shape.Count);
+        return turned;
+    }
+
+    private static void CheckPrecision(DType type)
+    {
+        if (type is not (DType.Float32 or DType.BFloat16))
+            throw new ArgumentException($"The type is {type.Word()}, expected float32 or bfloat16.", nameof(type));
+    }
+
+    private bool IsPaired(DType type) => type == DType.BFloat16 && Tiles(TileKind.BFloat16) != null;
+
+    private PackedWeight Empty(int outputs, int inputs, DType type, IPanelMemory memory) => new(
+        outputs, inputs, type, type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest, IsPaired(type), memory);
+
+    // Panels of the rows of some values.
+    private void LayRows(in Tensor values, PackedWeight weight)
+    {
+        if (weight.Type == DType.BFloat16 && !weight.IsPaired)
+        {
+            LayHalves(values, weight, values.Stride, 1);
+            return;
+        }
+
+        (int, long)? mark = null;
+        var rows = new RowPanels
         {
             Values = Row<float>(values, 0),
             Stride = values.Stride,
@@ -393,8 +433,67 @@ public sealed unsafe partial class CpuBackend
             Inputs = weight.Inputs,
             Panels = (float*)weight.Panels,
         };
-        Share(columns, columns.Tiles, values.Shape.Count);
+        if (weight.IsPaired)
+        {
+            // A pair is moved like a float.
+            mark = _arena.Mark();
+            BFloat16Rows rounded = RoundRows(values);
+            rows.Values = (float*)rounded.Halves;
+            rows.Stride = rounded.HalfStride / 2;
+            rows.Inputs = (weight.Inputs + 1) / 2;
+        }
+
+        Share(rows, Panels(weight), values.Shape.Count);
+        if (mark is { } from) _arena.Release(from);
     }
+
+    // Panels of the columns of some values.
+    private void LayColumns(in Tensor values, PackedWeight weight)
+    {
+        if (weight.IsPaired)
+        {
+            var pairs = new PairedColumnPanels
+            {
+                Values = Row<float>(values, 0),
+                Stride = values.Stride,
+                Outputs = weight.Outputs,
+                Inputs = weight.Inputs,
+                Words = (uint*)weight.Panels,
+                PairStride = Lanes.Count,
+                GroupStride = (nint)(weight.PanelBytes / sizeof(uint)),
+            };
+            Share(pairs, pairs.Tiles, values.Shape.Count);
+        }
+        else if (weight.Type == DType.BFloat16) LayHalves(values, weight, 1, values.Stride);
+        else
+        {
+            var columns = new ColumnPanels
+            {
+                Values = Row<float>(values, 0),
+                Stride = values.Stride,
+                Outputs = weight.Outputs,
+                Inputs = weight.Inputs,
+                Panels = (float*)weight.Panels,
+            };
+            Share(columns, columns.Tiles, values.Shape.Count);
+        }
+    }
+
+    private void LayHalves(in Tensor values, PackedWeight weight, nint outputStride, nint inputStride)
+    {
+        var halves = new HalfPanels
+        {
+            Values = Row<float>(values, 0),
+            OutputStride = outputStride,
+            InputStride = inputStride,
+            Outputs = weight.Outputs,
+            Inputs = weight.Inputs,
+            Panels = (ushort*)weight.Panels,
+        };
+        Share(halves, Panels(weight), values.Shape.Count);
+    }
+
+    private static int Panels(PackedWeight weight) => Lanes.RoundUp(weight.Outputs) / Lanes.Count;
 
     private static AttentionGradientArguments GradientArguments(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Tensor dy, in Ragged queries, in Ragged keys,

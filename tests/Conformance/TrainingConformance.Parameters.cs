@@ -20,9 +20,10 @@ public abstract partial class TrainingConformance
 
     private static readonly bool[] NoAndYes = [false, true];
 
-    [Fact]
-    public void A_refreshed_weight_is_as_if_packed()
+    [Theory, InlineData(DType.Float32), InlineData(DType.BFloat16)]
+    public void A_refreshed_weight_is_as_if_packed(DType type)
     {
+        ActivationRounding rounding = type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest;
         foreach ((int rows, int inputs, int outputs) in MatrixShapes)
         {
             float[] x = Values(rows * inputs, seed: 1), weight = Values(outputs * inputs, seed: 2), bias = Values(outputs, seed: 3);
@@ -31,7 +32,7 @@ public abstract partial class TrainingConformance
             InFrame(Subject, _ =>
             {
                 Tensor input = Put(Subject, rows, inputs, x), b = PutVector(Subject, bias), ids = PutVector(Subject, [outputs - 1, 0, -1]);
-                Weight packed = Pack(Subject, default, HostTensor.FromValues("weight", new Shape(outputs, inputs), weight));
+                Weight packed = Pack(Subject, rounding, HostMatrix.Create(type, outputs, inputs, Rounded(type, weight)).Tensor);
                 float[] expected = Floats(Subject, Subject.Linear(input, new LinearWeights(packed, b), Activation.Relu));
                 float[] embedded = Floats(Subject, Subject.Embed(ids, packed, 1.5f, Tensor.None, Tensor.None));
                 foreach (bool view in NoAndYes)
@@ -39,8 +40,8 @@ public abstract partial class TrainingConformance
                     foreach (bool transposed in NoAndYes)
                     {
                         Tensor first = Put(Subject, transposed ? inputs : outputs, transposed ? outputs : inputs, Values(outputs * inputs, seed: 4));
-                        Weight refreshed = Refreshed(Subject, outputs, inputs, first, transposed);
-                        Assert.Equal((outputs, inputs, DType.Float32), (refreshed.Outputs, refreshed.Inputs, refreshed.Type));
+                        Weight refreshed = Refreshed(Subject, outputs, inputs, first, transposed, type);
+                        Assert.Equal((outputs, inputs, type), (refreshed.Outputs, refreshed.Inputs, refreshed.Type));
                         Tensor values = Put(Subject, first.Rows, first.Columns, transposed ? turned : weight, view);
                         Subject.Refresh(refreshed, values, transposed);
                         AssertSameBits(what, expected, Floats(Subject, Subject.Linear(input, new LinearWeights(refreshed, b), Activation.Relu)));
@@ -52,6 +53,10 @@ public abstract partial class TrainingConformance
             });
         }
     }
+
+    private static float[] Rounded(DType type, float[] values) => type == DType.BFloat16
+        ? Array.ConvertAll(LinearReference.ToBFloat16(Widen(values)), static value => (float)value)
+        : values;
 
     [Fact]
     public void Clear_sets_a_view_to_zero_and_nothing_else() => InFrame(Subject, _ =>
@@ -67,8 +72,8 @@ public abstract partial class TrainingConformance
         return true;
     });
 
-    [Fact]
-    public void LinearBackward_agrees_with_its_definition()
+    [Theory, InlineData(DType.Float32), InlineData(DType.BFloat16)]
+    public void LinearBackward_agrees_with_its_definition(DType type)
     {
         foreach ((int rows, int inputs, int outputs) in MatrixShapes)
         {
@@ -77,19 +82,20 @@ public abstract partial class TrainingConformance
                 float[] x = Values(rows * inputs, seed: 5), dy = Values(rows * outputs, seed: 6);
                 float[] weight = Values(outputs * inputs, seed: 7), bias = Values(outputs, seed: 8);
                 double[] ofWeight = GradientBound.Sum(
-                    LinearGradientReference.Weight(Magnitudes(x), Magnitudes(dy), rows, inputs, outputs), Widen(weight), rows);
+                    LinearGradientReference.Weight(Magnitudes(Rounded(type, x)), Magnitudes(Rounded(type, dy)), rows, inputs, outputs), Widen(weight),
+                    rows);
                 double[] ofBias = GradientBound.Sum(LinearGradientReference.Bias(Magnitudes(dy), outputs), Widen(bias), rows);
                 AssertAllAgree($"[{rows}, {inputs}] and [{rows}, {outputs}]{(view ? ", views" : "")}", [ofWeight, ofBias], b =>
                 {
                     Tensor input = Put(b, rows, inputs, x, view), d = Put(b, rows, outputs, dy, view);
                     Tensor into = Into(b, outputs, inputs, weight, view), also = Into(b, 1, outputs, bias, view);
-                    b.LinearBackward(input, d, into, also);
+                    b.LinearBackward(input, d, into, also, type);
                     return [into, also];
                 });
                 AssertAllAgree($"[{rows}, {inputs}] and [{rows}, {outputs}] without bias", [ofWeight], b =>
                 {
                     Tensor into = Into(b, outputs, inputs, weight, view);
-                    b.LinearBackward(Put(b, rows, inputs, x, view), Put(b, rows, outputs, dy, view), into, Tensor.None);
+                    b.LinearBackward(Put(b, rows, inputs, x, view), Put(b, rows, outputs, dy, view), into, Tensor.None, type);
                     return [into];
                 });
             }

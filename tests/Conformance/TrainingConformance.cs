@@ -76,9 +76,9 @@ public abstract partial class TrainingConformance : ConformanceHarness
         return part;
     }
 
-    private Weight Refreshed(ITrainingBackend backend, int outputs, int inputs, in Tensor values, bool transposed)
+    private Weight Refreshed(ITrainingBackend backend, int outputs, int inputs, in Tensor values, bool transposed, DType type = DType.Float32)
     {
-        Weight weight = backend.AllocateWeight(outputs, inputs);
+        Weight weight = backend.AllocateWeight(outputs, inputs, type);
         _weights.Add(weight);
         backend.Refresh(weight, values, transposed);
         return weight;

@@ -7,11 +7,13 @@ namespace Engine.Reference;
 public sealed partial class ReferenceBackend
 {
     /// <inheritdoc />
-    public Weight AllocateWeight(int outputs, int inputs)
+    public Weight AllocateWeight(int outputs, int inputs, DType type = DType.Float32)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Require(outputs >= 0 && inputs >= 0, $"The weight is [{outputs}, {inputs}], expected no negative extent.");
-        var weight = new ReferenceWeight(DType.Float32, outputs, inputs, ActivationRounding.Nearest);
+        Require(type is DType.Float32 or DType.BFloat16, $"The type is {type.Word()}, expected float32 or bfloat16.");
+        var weight = new ReferenceWeight(
+            type, outputs, inputs, type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest);
         Array.Fill(weight.Values, double.NaN);   // so that what is used before it is refreshed shows
         Array.Fill(weight.Scales, 1f);
         return weight;
@@ -21,10 +23,11 @@ public sealed partial class ReferenceBackend
     public void Refresh(Weight weight, in Tensor values, bool transposed)
     {
         ReferenceWeight own = Own(weight);
-        Require(own.Type == DType.Float32, $"The weight is {own.Type.Word()}, expected {DType.Float32.Word()}.");
+        Require(own.Type is DType.Float32 or DType.BFloat16, $"The weight is {own.Type.Word()}, expected float32 or bfloat16.");
         CheckShape(
             values, transposed ? new Shape(own.Inputs, own.Outputs) : new Shape(own.Outputs, own.Inputs), "The values");
         double[] numbers = Numbers(values);
+        if (own.Type == DType.BFloat16) numbers = LinearReference.ToBFloat16(numbers);
         for (int output = 0; output < own.Outputs; output++)
         {
             for (int k = 0; k < own.Inputs; k++)
@@ -103,13 +106,16 @@ public sealed partial class ReferenceBackend
     }
 
     /// <inheritdoc />
-    public void LinearBackward(in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient)
+    public void LinearBackward(
+        in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient, DType type = DType.Float32)
     {
+        Require(type is DType.Float32 or DType.BFloat16, $"The type is {type.Word()}, expected float32 or bfloat16.");
         Require(x.Rows == dy.Rows, $"x is {x.Shape} and dy {dy.Shape}, expected as many rows.");
         CheckShape(weightGradient, new Shape(dy.Columns, x.Columns), "weightGradient");
         CheckVector(biasGradient, dy.Columns, "biasGradient");
         double[] d = Numbers(dy);
-        AddTo(weightGradient, LinearGradientReference.Weight(Numbers(x), d, x.Rows, x.Columns, dy.Columns));
+        double[] Rounded(double[] numbers) => type == DType.BFloat16 ? LinearReference.ToBFloat16(numbers) : numbers;
+        AddTo(weightGradient, LinearGradientReference.Weight(Rounded(Numbers(x)), Rounded(d), x.Rows, x.Columns, dy.Columns));
         if (!biasGradient.IsNone) AddTo(biasGradient, LinearGradientReference.Bias(d, dy.Columns));
     }
 

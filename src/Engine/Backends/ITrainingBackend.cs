@@ -13,10 +13,13 @@ public interface ITrainingBackend : IBackend
 {
     // ---- parameters ----
 
-    /// <summary>A float32 weight without values yet: <see cref="Refresh"/> gives it some. It lives until it is disposed.</summary>
+    /// <summary>A weight without values yet: <see cref="Refresh"/> gives it some. It lives until it is disposed.</summary>
     /// <param name="outputs">Rows.</param>
     /// <param name="inputs">Columns.</param>
-    Weight AllocateWeight(int outputs, int inputs);
+    /// <param name="type">
+    /// f32; or bf16: values are rounded to it, and activations before they meet them (<see cref="ActivationRounding.BFloat16"/>).
+    /// </param>
+    Weight AllocateWeight(int outputs, int inputs, DType type = DType.Float32);
 
     /// <summary>Packs values into a weight that <see cref="AllocateWeight"/> gave.</summary>
     /// <param name="weight">[outputs, inputs].</param>
@@ -78,7 +81,9 @@ public interface ITrainingBackend : IBackend
     /// <param name="dy">[rows, outputs].</param>
     /// <param name="weightGradient">[outputs, inputs].</param>
     /// <param name="biasGradient">[1, outputs], or none.</param>
-    void LinearBackward(in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient);
+    /// <param name="type">f32; or bf16: x and dy are rounded to it for dW, whose sums are float32.</param>
+    void LinearBackward(
+        in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient, DType type = DType.Float32);
 
     /// <summary>dx of y = norm(x); dgain and dbias are added.</summary>
     /// <remarks>

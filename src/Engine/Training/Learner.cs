@@ -43,7 +43,7 @@ internal sealed class Learner : IDisposable
         Tape? tape = null;
         Parameters = Parameters.Load(
             backend, parameters => tape = new Tape(backend, parameters) { Recomputes = config.Training.Recompute }, model,
-            out Transformer graph);
+            out Transformer graph, config.Training.Precision);
         _tape = tape!;
         Graph = graph;
         _firstMoment = backend.Allocate(Parameters.Values.Shape, DType.Float32);

@@ -15,14 +15,16 @@ public sealed class Parameters : IDisposable
 
     private readonly ITrainingBackend _backend;
     private readonly ModelData _model;
+    private readonly DType _type;
     private readonly List<TrainingWeight> _weights = [];
     private readonly List<Place> _places = [];
     private readonly HashSet<HostTensor> _placed = new(ReferenceEqualityComparer.Instance);
     private int _used;
     private bool _disposed;
 
-    private Parameters(ITrainingBackend backend, ModelData model)
+    private Parameters(ITrainingBackend backend, ModelData model, DType type)
     {
+        _type = type;
         _backend = backend;
         _model = model;
         long count = 0;
@@ -57,10 +59,12 @@ public sealed class Parameters : IDisposable
     /// <param name="graphBackend">What the graph calls: a tape over the backend.</param>
     /// <param name="model">Where they begin; integers and halves are widened.</param>
     /// <param name="graph">The graph; to be disposed before the parameters.</param>
+    /// <param name="type">Type of the products with matrices: f32 or bf16.</param>
     internal static Parameters Load(
-        ITrainingBackend backend, Func<Parameters, IBackend> graphBackend, ModelData model, out Transformer graph)
+        ITrainingBackend backend, Func<Parameters, IBackend> graphBackend, ModelData model, out Transformer graph,
+        DType type = DType.Float32)
     {
-        var parameters = new Parameters(backend, model);
+        var parameters = new Parameters(backend, model, type);
         try
         {
             IBackend runs = graphBackend(parameters);
@@ -178,7 +182,8 @@ public sealed class Parameters : IDisposable
                 row += parts[i].Shape.Rows;
             }
 
-            var weight = new TrainingWeight(parameters._backend, names[0], values, parameters.GradientOf(values));
+            var weight = new TrainingWeight(
+                parameters._backend, names[0], values, parameters.GradientOf(values), parameters._type);
             parameters._weights.Add(weight);
             return weight;
         }

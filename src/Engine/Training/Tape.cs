@@ -190,7 +190,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
             {
                 if (!TryTake(y, out Tensor dy)) return;
                 if (activation != Activation.None) dy = backend.ActivationBackward(before.Value, Drop(dy, dropout), activation);
-                backend.LinearBackward(Real(input), dy, weight.Gradient, parameters.GradientOf(bias));
+                backend.LinearBackward(Real(input), dy, weight.Gradient, parameters.GradientOf(bias), weight.Type);
                 Give(input, backend.Linear(dy, new LinearWeights(weight.Transposed, Tensor.None)));
             });
         Tensor result = Note(before, "linear", weight);

@@ -3,6 +3,7 @@
 using Engine.Evaluation;
 using Engine.Formats;
 using Engine.Models;
+using Engine.Tensors;
 
 namespace Engine.Training;
 
@@ -170,6 +171,9 @@ internal sealed record LoopSettings
 
     /// <summary>Batches of a step.</summary>
     public required int Accumulate { get; init; }
+
+    /// <summary>Type of the products with matrices: f32 or bf16. Weights, gradients and sums are f32.</summary>
+    public required DType Precision { get; init; }
 
     /// <summary>Whether results within sub-layers are computed again backward: less memory, the same bits.</summary>
     public required bool Recompute { get; init; }

@@ -6,6 +6,7 @@ using Engine.Backends;
 using Engine.Evaluation;
 using Engine.Formats;
 using Engine.Models;
+using Engine.Tensors;
 
 namespace Engine.Training;
 
@@ -34,6 +35,8 @@ internal sealed class TrainingConfigReader
         ("inverseSquareRoot", ScheduleKind.InverseSquareRoot), ("cosine", ScheduleKind.Cosine),
         ("linear", ScheduleKind.Linear), ("constant", ScheduleKind.Constant),
     ];
+
+    private static readonly (string Word, DType Value)[] Precisions = [("float32", DType.Float32), ("bfloat16", DType.BFloat16)];
 
     private static readonly (string Word, Criterion Value)[] Criteria = [("loss", Criterion.Loss), ("bleu", Criterion.Bleu)];
 
@@ -311,6 +314,7 @@ internal sealed class TrainingConfigReader
             BatchSentences = section.Integer("batchSentences", 0, 0),
             Accumulate = section.Integer("accumulate", 1, 1, 1 << 14),
             Recompute = section.Flag("recompute", false),
+            Precision = section.Word("precision", DType.Float32, Precisions),
             Smoothing = Number(section, "training.labelSmoothing", 0.1f, 0, 0.99f),
             Dropout = rates,
             Schedule = schedule,

@@ -9,7 +9,9 @@ namespace Engine.Training;
 /// <param name="name">Its name in the model, for messages.</param>
 /// <param name="values">[outputs, inputs], a view of the parameters.</param>
 /// <param name="gradient">[outputs, inputs], a view of their gradients.</param>
-internal sealed class TrainingWeight(ITrainingBackend backend, string name, Tensor values, Tensor gradient) : Weight
+/// <param name="type">Type of the products with it: f32 or bf16. Values and gradient are f32.</param>
+internal sealed class TrainingWeight(
+    ITrainingBackend backend, string name, Tensor values, Tensor gradient, DType type = DType.Float32) : Weight
 {
     private Weight? _packed;
     private Weight? _transposed;
@@ -27,7 +29,7 @@ internal sealed class TrainingWeight(ITrainingBackend backend, string name, Tens
     public override int Inputs => values.Columns;
 
     /// <inheritdoc />
-    public override DType Type => DType.Float32;
+    public override DType Type => type;
 
     /// <inheritdoc />
     public override long Bytes => values.Shape.Count * sizeof(float);
@@ -37,7 +39,7 @@ internal sealed class TrainingWeight(ITrainingBackend backend, string name, Tens
     {
         get
         {
-            if (_packed is null) backend.Refresh(_packed = backend.AllocateWeight(Outputs, Inputs), values, transposed: false);
+            if (_packed is null) backend.Refresh(_packed = backend.AllocateWeight(Outputs, Inputs, type), values, transposed: false);
             return _packed;
         }
     }
@@ -48,7 +50,7 @@ internal sealed class TrainingWeight(ITrainingBackend backend, string name, Tens
         get
         {
             if (_transposed is null)
-                backend.Refresh(_transposed = backend.AllocateWeight(Inputs, Outputs), values, transposed: true);
+                backend.Refresh(_transposed = backend.AllocateWeight(Inputs, Outputs, type), values, transposed: true);
             return _transposed;
         }
     }
