@@ -13,11 +13,13 @@ public sealed class TrainerTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public void One_two_and_eight_threads_give_the_same_bits()
+    [Theory]
+    [InlineData("training.precision=float32")]
+    [InlineData("training.precision=bfloat16")]
+    public void One_two_and_eight_threads_give_the_same_bits(string precision)
     {
         using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true);
-        foreach (int threads in (int[])[1, 2, 8]) folder.Train(new(), resume: false, threads, $"output=out{threads}");
+        foreach (int threads in (int[])[1, 2, 8]) folder.Train(new(), resume: false, threads, $"output=out{threads}", precision);
         Assert.Equal(folder.Weights("out1"), folder.Weights("out2"));
         Assert.Equal(folder.Weights("out1"), folder.Weights("out8"));
     }
@@ -150,6 +152,7 @@ public sealed class TrainerTests
 
     // Each setting must at least lower the loss.
     [Theory]
+    [InlineData("training.precision=bfloat16")]
     [InlineData("model.norm=pre")]
     [InlineData("model.tie=decoder")]
     [InlineData("model.tie=none")]
