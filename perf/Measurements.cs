@@ -3,8 +3,11 @@ using Engine.Perf.Kernels;
 using Engine.Perf.Measuring;
 using Engine.Perf.Peers;
 using Engine.Perf.Table;
+using Engine.Perf.Text;
+using Engine.Perf.Training;
 using Engine.Perf.WholeModels;
 using Engine.Tensors;
+using Engine.Text.SentencePiece;
 
 namespace Engine.Perf;
 
@@ -34,6 +37,11 @@ internal static class Measurements
             yield return ($"resident memory {type}", () => [models.MeasureMemory(type)]);
         foreach (DType type in new[] { DType.Float32, DType.Int8 })
             yield return ($"load to first token {type}", () => [models.MeasureLoad(type)]);
+        foreach (int threads in Machine.Many == 1 ? [1] : new[] { 1, Machine.Many })
+            yield return (TrainingRows.What(threads), () => [TrainingRows.Measure(threads, options.IsQuick)]);
+        if (!TokenizerRows.IsHere) yield break;
+        foreach (SegmentationType type in new[] { SegmentationType.Unigram, SegmentationType.Bpe })
+            yield return (TokenizerRows.What(type), () => [TokenizerRows.Measure(Path.Combine("artifacts", "perf", "text"), type, options.IsQuick)]);
     }
 
     /// <summary>Measures the wanted lines, prints the table, and writes it.</summary>

@@ -1,6 +1,7 @@
 // `./build.sh perf`: what this machine can do at most, then everything that the engine does beside it and beside its peers.
 using Engine.Perf.Gate;
 using Engine.Perf.Micro;
+using Engine.Perf.Training;
 using Engine.Perf.WholeModels;
 
 namespace Engine.Perf;
@@ -12,6 +13,12 @@ internal static class Program
         if (arguments is [ModelRun.RunWord, ..]) return ModelRun.Run(arguments.AsSpan(1));
         if (arguments is [ModelRun.LoadWord, ..]) return ModelRun.LoadOnce(arguments.AsSpan(1));
         if (arguments is [RegressionGate.RunWord, ..]) return RegressionGate.RunOnce(arguments.AsSpan(1));
+        if (arguments is [TrainingRows.StepWord, ..])
+        {
+            TrainingRows.Run(arguments[1..]);
+            return 0;
+        }
+
         PerfOptions options;
         try
         {

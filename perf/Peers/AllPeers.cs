@@ -18,7 +18,11 @@ internal static class AllPeers
 
     /// <summary>A line for each: what it is, or how to install it.</summary>
     public static IEnumerable<string> Describe() =>
-        [OpenBlas.Describe, OnnxRuntime.Describe, Torch.Describe, WholeModels.CTranslate2.Describe];
+        
+        [
+            OpenBlas.Describe, OnnxRuntime.Describe, Torch.Describe, WholeModels.CTranslate2.Describe, Training.TrainingRows.Describe,
+            Text.TokenizerRows.Describe,
+        ];
 
     /// <summary>x Wᵀ by everybody who can.</summary>
     public static IReadOnlyList<Contender> Gemm(

@@ -22,6 +22,16 @@ internal static class ParallelText
     /// <param name="bad">Counts lines that are no pair; null: they were counted before.</param>
     /// <exception cref="ModelFormatException">A file is missing or cannot be read.</exception>
     public static IEnumerable<TextPair> Read(TextFiles files, BadLines? bad) =>
+        files.HoldOut is null ? ReadAll(files, bad) : ReadPart(files, files.HoldOut, bad);
+
+    private static IEnumerable<TextPair> ReadPart(TextFiles files, HoldOutSettings settings, BadLines? bad)
+    {
+        var holdOut = new HoldOut(ReadAll(files, bad: null), settings);
+        foreach (TextPair pair in ReadAll(files, bad))
+            if (holdOut.IsIn(files.Part, pair)) yield return pair;
+    }
+
+    private static IEnumerable<TextPair> ReadAll(TextFiles files, BadLines? bad) =>
         files.HasColumns ? ReadColumns(files, bad) : ReadFiles(files, bad);
 
     private static IEnumerable<TextPair> ReadFiles(TextFiles files, BadLines? bad)

@@ -14,6 +14,7 @@ public sealed class Trainer
     /// <summary>The directory of the model, in the output directory.</summary>
     public const string ModelName = "model";
 
+    private const string TestSourceName = "test.source.txt", TestTargetName = "test.target.txt";
     private const string CheckpointsName = "checkpoints", TokenizerName = "tokenizer", LockName = "train.lock";
     private const string NewName = $"{ModelName}.new", OldName = $"{ModelName}.old";
     private const double MeanDecay = 0.99;   // the mean loss is that of about a hundred steps
@@ -100,6 +101,7 @@ public sealed class Trainer
             ? Encode(coding, config, files, texts, observer, cancellation)
             : null;
 
+        if (config.Data.Test is { } test) WriteTest(test, config.Output);
         using var learner = new Learner(backend, InitialModel.Create(config, coding), config);
         TrainingState state = Restore(config, store, learner, Hash(coding, pairs), resume, observer);
         BatchPlan first = Plan(config, pairs, 0);
@@ -162,6 +164,14 @@ public sealed class Trainer
             ? pairs
             : throw new InvalidDataException(
                 $"{files.Source} has no line that can be used, expected at least one pair of sentences.");
+    }
+
+    // What was held out, for `engine translate` and `engine evaluate`.
+    private static void WriteTest(TextFiles files, string output)
+    {
+        TextPair[] pairs = [.. ParallelText.Read(files, bad: null)];
+        File.WriteAllLines(Path.Combine(output, TestSourceName), pairs.Select(static pair => pair.Source));
+        File.WriteAllLines(Path.Combine(output, TestTargetName), pairs.Select(static pair => pair.Target));
     }
 
     private static BatchPlan Plan(TrainingConfig config, SentencePairs pairs, int epoch) => BatchPlan.Shuffled(

@@ -57,6 +57,12 @@ public sealed class TrainingConfig
 /// <param name="TargetColumn">The target's.</param>
 internal sealed record TextFiles(string Source, string Target, int SourceColumn = 0, int TargetColumn = 0)
 {
+    /// <summary>What is held out of it; null: nothing, it is one part.</summary>
+    public HoldOutSettings? HoldOut { get; init; }
+
+    /// <summary>Which part, where something is held out.</summary>
+    public TextPart Part { get; init; }
+
     /// <summary>Whether both are columns of one file.</summary>
     public bool HasColumns => SourceColumn > 0;
 }
@@ -64,8 +70,9 @@ internal sealed record TextFiles(string Source, string Target, int SourceColumn 
 /// <summary>Texts.</summary>
 /// <param name="Train">What is learned.</param>
 /// <param name="Validation">What is looked at; null: nothing.</param>
+/// <param name="Test">What nobody looks at: it is written as two files; null: nothing.</param>
 /// <param name="MaxLength">Tokens of the longest side, without those that the model adds.</param>
-internal sealed record DataSettings(TextFiles Train, TextFiles? Validation, int MaxLength);
+internal sealed record DataSettings(TextFiles Train, TextFiles? Validation, TextFiles? Test, int MaxLength);
 
 /// <summary>How text becomes tokens.</summary>
 internal enum TokenizerKind

@@ -128,7 +128,20 @@ internal sealed class TrainingConfigReader
         TextFiles? validation = section.SectionOrNull("validation") is { } part
             ? ReadFiles(part, directory, "data.validation")
             : null;
-        var data = new DataSettings(train, validation, section.Integer("maxLength", 256, 1, 1 << 20));
+        TextFiles? test = null;
+        if (section.SectionOrNull("holdOut") is { } held)
+        {
+            var holdOut = new HoldOutSettings(held.Integer("test", 0, 0), held.Integer("validation", 0, 0));
+            held.RefuseUnknownKeys();
+            if (holdOut is { Test: 0, Validation: 0 }) throw Wrong("data.holdOut", "nothing", "test or validation, numbers of pairs");
+            if (holdOut.Validation > 0 && validation is not null)
+                throw Wrong("data.holdOut.validation", $"{holdOut.Validation}", "0 beside data.validation");
+            train = train with { HoldOut = holdOut };
+            if (holdOut.Validation > 0) validation = train with { Part = TextPart.Validation };
+            if (holdOut.Test > 0) test = train with { Part = TextPart.Test };
+        }
+
+        var data = new DataSettings(train, validation, test, section.Integer("maxLength", 256, 1, 1 << 20));
         section.RefuseUnknownKeys();
         return data;
     }
