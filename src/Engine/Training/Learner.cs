@@ -66,8 +66,10 @@ internal sealed class Learner : IDisposable
     /// <param name="rate">Learning rate.</param>
     /// <param name="batches">The batches.</param>
     /// <param name="norm">Length of the gradient, before it is clipped.</param>
+    /// <param name="cancellation">Stops between batches; the weights are then those before the step.</param>
     /// <exception cref="TrainingDivergedException">A number is none.</exception>
-    public LossSums Step(int step, double rate, ReadOnlySpan<TrainingBatch> batches, out double norm)
+    public LossSums Step(
+        int step, double rate, ReadOnlySpan<TrainingBatch> batches, out double norm, CancellationToken cancellation = default)
     {
         _backend.Clear(Parameters.Gradients);
         long tokens = 0;
@@ -75,6 +77,7 @@ internal sealed class Learner : IDisposable
         var sums = new LossSums();
         for (int i = 0; i < batches.Length; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
             LossSums ofBatch = Learn(batches[i], KeyOf(step, i), 1f / tokens);
             if (!double.IsFinite(ofBatch.Smoothed)) throw Diagnose(step, i, batches[i], 1f / tokens);
             sums += ofBatch;

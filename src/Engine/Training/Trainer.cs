@@ -273,7 +273,7 @@ public sealed class Trainer
         }
 
         int step = _state.Step + 1;
-        LossSums sums = _learner.Step(step, _rate.At(step), _batches.AsSpan(0, count), out _norm);
+        LossSums sums = _learner.Step(step, _rate.At(step), _batches.AsSpan(0, count), out _norm, _cancellation);
         (_state.Step, _state.Epoch, _state.Batch) = (step, epoch, number);
         _state.TargetTokens += sums.Tokens;
         _state.ReportLoss += sums.Loss;

@@ -89,6 +89,15 @@ public sealed class LearnerTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_stop_within_a_step_leaves_the_weights_as_they_were()
+    {
+        float[] before = _learner.Parameters.Read(_learner.Parameters.Values);
+        var stopped = new CancellationToken(canceled: true);
+        Assert.ThrowsAny<OperationCanceledException>(() => _learner.Step(7, 0.001, [_batch, _batch], out _, stopped));
+        Assert.Equal(before, _learner.Parameters.Read(_learner.Parameters.Values));
+    }
+
     private void Step() => _learner.Step(7, 0.001, [_batch], out _);
 
     private void SetWeights(string name, float value)
