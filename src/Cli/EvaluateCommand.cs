@@ -29,6 +29,9 @@ internal sealed class EvaluateCommand
     private readonly Option<bool> _sentenceLevel = Flags.Switch(
         "--sentence-level", "Writes a line for each translation; of several metrics with tabs between them.");
 
+    private readonly Option<bool> _byLength = Flags.Switch(
+        "--by-length", "Adds the scores of short and of long lines, by the words of the first reference.");
+
     private readonly Option<bool> _confidence = Flags.Switch(
         "--confidence", "Adds mean and 95 % interval of the scores of resampled corpora.");
 
@@ -73,7 +76,7 @@ internal sealed class EvaluateCommand
         _hypotheses.Validators.Add(Flags.RefuseOptions);
         _references.Validators.Add(Flags.RefuseOptions);
         _metrics.AddTo(command);
-        foreach (Option option in (Option[])[_sentenceLevel, _confidence, _baseline, _paired, _samples, _seed, _width])
+        foreach (Option option in (Option[])[_sentenceLevel, _byLength, _confidence, _baseline, _paired, _samples, _seed, _width])
             command.Add(option);
         command.Add(_json);
         command.Add(_output);
@@ -132,6 +135,32 @@ internal sealed class EvaluateCommand
             {
                 answers.Line(score.Format(parsed.GetValue(_width), signature, interval));
             }
+
+            if (parsed.GetValue(_byLength)) WriteByLength(parsed, answers, metric, hypotheses, references);
+        }
+    }
+
+    // From 1 word on; the last class has no end.
+    private void WriteByLength(
+        ParseResult parsed, AnswerStream answers, Metric metric, string[] hypotheses, string[][] references)
+    {
+        int[] ends = [5, 10, 15, 20, 30, 50, int.MaxValue];
+        int[] words = [.. references[0].Select(static line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length)];
+        for (int i = 0, first = 0; i < ends.Length; first = ends[i++] + 1)
+        {
+            int from = first, to = ends[i];
+            int[] lines = [.. Enumerable.Range(0, words.Length).Where(line => words[line] >= from && words[line] <= to)];
+            if (lines.Length == 0) continue;
+            string[] Pick(string[] of) => [.. lines.Select(line => of[line])];
+            MetricScore score = metric.Score(Pick(hypotheses), [.. references.Select(Pick)]);
+            if (parsed.GetValue(_json)) answers.Line(json => EvaluationJson.OfLength(json, score, from, to, lines.Length));
+            else
+            {
+                string range = to == int.MaxValue ? $"{from} and more words" : $"{from} to {to} words";
+                answers.Line(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"  {score.FormatValue(parsed.GetValue(_width), null)}  {range}, {lines.Length:N0} {(lines.Length == 1 ? "line" : "lines")}"));
+            }
         }
     }
 
@@ -187,6 +216,8 @@ internal sealed class EvaluateCommand
         bool sentences = parsed.GetValue(_sentenceLevel), confidence = parsed.GetValue(_confidence);
         if (sentences && (confidence || baseline is not null))
             throw new UsageException("--sentence-level has no tests: expected neither --confidence nor --baseline.");
+        if (parsed.GetValue(_byLength) && (sentences || baseline is not null))
+            throw new UsageException("--by-length has scores of corpora: expected neither --sentence-level nor --baseline.");
         if (baseline is not null) return;
         if (parsed.GetValue(_paired) is not null) throw new UsageException("--paired is given without --baseline.");
         if (confidence) return;

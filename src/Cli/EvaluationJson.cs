@@ -24,6 +24,15 @@ internal static class EvaluationJson
         json.WriteNumber("ref_len", bleu.ReferenceLength);
     }
 
+    /// <summary>A score of lines of some length.</summary>
+    public static void OfLength(Utf8JsonWriter json, MetricScore score, int from, int to, int lines)
+    {
+        json.WriteNumber("words_from", from);
+        if (to < int.MaxValue) json.WriteNumber("words_to", to);
+        json.WriteNumber("lines", lines);
+        Score(json, score, score.Signature);
+    }
+
     /// <summary>Mean and interval, where there are some.</summary>
     public static void Interval(Utf8JsonWriter json, ConfidenceInterval? interval)
     {

@@ -33,6 +33,25 @@ public sealed class EvaluateTests
         Assert.Equal(Expected(expected), shell.OutputLines);
     }
 
+    // Two lines of 2 words, one of 6: each class has the score of a corpus of its lines alone.
+    [Fact]
+    public async Task Scores_by_length_are_those_of_the_lines_of_a_length()
+    {
+        using var shell = new TestShell();
+        shell.Write("h.txt", "a b\nc d e f g h\nx y\n");
+        shell.Write("r.txt", "a b\nc d e f g h\nx z\n");
+        shell.Write("h2.txt", "a b\nx y\n");
+        shell.Write("r2.txt", "a b\nx z\n");
+        Assert.Equal(0, await shell.RunAsync("evaluate", "h2.txt", "r2.txt", "--metric", "chrf"));
+        string shorter = shell.OutputLines[0].Split(" = ")[1].Trim();
+        using var other = new TestShell();
+        other.Write("h.txt", "a b\nc d e f g h\nx y\n");
+        other.Write("r.txt", "a b\nc d e f g h\nx z\n");
+        Assert.Equal(0, await other.RunAsync("evaluate", "h.txt", "r.txt", "--metric", "chrf", "--by-length"));
+        Assert.Equal([$"  {shorter}  0 to 5 words, 2 lines", "  100.00  6 to 10 words, 1 line"], other.OutputLines[1..]);
+        Assert.Equal(2, await other.RunAsync("evaluate", "h.txt", "r.txt", "--by-length", "--sentence-level"));
+    }
+
     [Fact]
     public async Task There_may_be_several_references_and_standard_input()
     {

@@ -22,6 +22,17 @@ public sealed class TrainerTests
         Assert.Equal(folder.Weights("out1"), folder.Weights("out8"));
     }
 
+    [Theory]
+    [InlineData("model.norm=post")]
+    [InlineData("model.norm=pre")]
+    public void What_is_computed_again_changes_no_bit(string change)
+    {
+        using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true);
+        folder.Train("output=kept", change, "training.dropout.attention=0.1");
+        folder.Train("output=again", change, "training.dropout.attention=0.1", "training.recompute=true");
+        Assert.Equal(folder.Weights("kept"), folder.Weights("again"));
+    }
+
     [Fact]
     public void Another_seed_gives_other_weights()
     {
