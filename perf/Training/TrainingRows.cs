@@ -50,7 +50,11 @@ internal static class TrainingRows
         for (int round = 0; round < rounds; round++)
         {
             own.AddRange(Numbers(ChildProcess.Self([StepWord, Word(threads), Word(steps)])));
-            if (hasPeer) peer.AddRange(Numbers(ChildProcess.Run(Python, [Script, Word(threads), Word(steps)])));
+            if (!hasPeer) continue;
+
+            // Its BLAS has threads of its own, which PyTorch's number does not reach.
+            peer.AddRange(Numbers(ChildProcess.Run(
+                Python, [Script, Word(threads), Word(steps)], ("OPENBLAS_NUM_THREADS", Word(threads)), ("OMP_NUM_THREADS", Word(threads)))));
         }
 
         double figure = Statistics.Median(own), floor = 1e3 * TrainingModel.Operations / Machine.This.Peak(Limit.Float32, threads);
