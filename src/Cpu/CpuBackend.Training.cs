@@ -59,7 +59,9 @@ public sealed unsafe partial class CpuBackend
         var moved = new List<(int Chunk, long Used, int Place)>();
         for (int i = 0; i < kept.Length; i++)
         {
-            if (_arena.Find(kept[i].Handle) is { } place && place.CompareTo(from) >= 0) moved.Add((place.Chunk, place.Used, i));
+            if (_arena.Find(kept[i].Handle) is not { } place || place.CompareTo(from) < 0) continue;
+            if (kept[i].Offset != 0) throw new ArgumentException($"{kept[i]} is a part of a tensor, expected a whole one.", nameof(kept));
+            moved.Add((place.Chunk, place.Used, i));
         }
 
         // In the order in which they lie: where one goes is then never beyond where it is, nor where a later one is.
@@ -68,7 +70,6 @@ public sealed unsafe partial class CpuBackend
         foreach (var (_, _, i) in moved)
         {
             Tensor tensor = kept[i];
-            if (tensor.Offset != 0) throw new ArgumentException($"{tensor} is a part of a tensor, expected a whole one.", nameof(kept));
             long bytes = (long)tensor.Rows * tensor.Stride * tensor.Type.Bytes();
             void* to = _arena.Take(bytes);
             Buffer.MemoryCopy((void*)tensor.Handle, to, bytes, bytes);

@@ -1,7 +1,6 @@
 // The backward of FlashAttention.cs: scores and weights are computed again, some queries at a time, so that memory is O(rows). With D
 // the dropout: dV = (D ∘ P)ᵀ dO, dP = D ∘ (dO Vᵀ), dS = P ∘ (dP − Σ P ∘ dP), dQ = dS K · scale, dK = dSᵀ Q · scale.
 using System.Runtime.CompilerServices;
-using Engine.Backends;
 using Engine.Cpu.Simd;
 using Engine.Cpu.Threading;
 
@@ -26,7 +25,7 @@ internal unsafe interface IScoreGradient
     /// <summary>scores[i][key] for all keys of some panels, not scaled.</summary>
     static abstract void Scores<TSimd>(in GradientTile tile) where TSimd : unmanaged, ISimd<TSimd>;
 
-    /// <summary>From the gradients of the scaled scores, in the tile's Weights, to those of queries, keys and v.</summary>
+    /// <summary>From the gradients of the scores, in the tile's WeightGradients, to those of queries, keys and v.</summary>
     static abstract void Gradients<TSimd>(in GradientTile tile) where TSimd : unmanaged, ISimd<TSimd>;
 }
 
@@ -107,10 +106,10 @@ internal readonly unsafe struct DotProductGradient : IScoreGradient
         int keys = tile.EndKey - tile.FirstKey;
         nint first = (nint)tile.FirstKey * tile.HeadWidth;
         SmallProduct.Add<TSimd>(
-            tile.Weights + tile.FirstKey, tile.KeyWidth, 1, tile.KeyRows + first, tile.HeadWidth, tile.QueryGradient, tile.HeadWidth,
+            tile.WeightGradients + tile.FirstKey, tile.KeyWidth, 1, tile.KeyRows + first, tile.HeadWidth, tile.QueryGradient, tile.HeadWidth,
             tile.Rows, tile.HeadWidth, keys);
         SmallProduct.Add<TSimd>(
-            tile.Weights + tile.FirstKey, 1, tile.KeyWidth, tile.Query, tile.HeadWidth, tile.KeyGradient + first, tile.HeadWidth,
+            tile.WeightGradients + tile.FirstKey, 1, tile.KeyWidth, tile.Query, tile.HeadWidth, tile.KeyGradient + first, tile.HeadWidth,
             keys, tile.HeadWidth, tile.Rows);
     }
 }
@@ -143,7 +142,7 @@ internal readonly unsafe struct AdditiveGradient : IScoreGradient
         for (int row = 0; row < tile.Rows; row++)
         {
             float* query = tile.Query + (row * tile.HeadWidth), gradient = tile.QueryGradient + (row * tile.HeadWidth);
-            float* ds = tile.Weights + ((nint)row * tile.KeyWidth);
+            float* ds = tile.WeightGradients + ((nint)row * tile.KeyWidth);
             for (int c = 0; c < tile.HeadDim; c++)
             {
                 TSimd q = TSimd.Broadcast(query[c]), v = TSimd.Broadcast(tile.Score[c]), ofQuery = TSimd.Zero, ofScore = TSimd.Zero;
@@ -256,29 +255,23 @@ internal unsafe struct AttentionGradient<TGradient>(AttentionGradientArguments a
             float* gradients = tile.WeightGradients + ((nint)i * tile.KeyWidth) + tile.FirstKey;
             int first = First(row + i, queries, keys) - tile.FirstKey, end = End(row + i, queries, keys) - tile.FirstKey;
             Softmax<TSimd>(weights, width, first, end, a.Scale);
-            if (!a.Dropout.IsNone) Drop<TSimd>(gradients, dropoutRow + i, tile.FirstKey, width);
+            if (!a.Dropout.IsNone) a.Dropout.Multiply<TSimd>(dropoutRow + i, tile.FirstKey, gradients, gradients, width);
             Center<TSimd>(weights, gradients, width);
         }
 
-        // Weights now, dropped, for the values; then, from their gradients, those of the scores in their place.
+        // Gradients of the weights become those of the scores; the weights, dropped, are for the values.
         for (int i = 0; i < tile.Rows; i++)
         {
             float* weights = tile.Weights + ((nint)i * tile.KeyWidth) + tile.FirstKey;
             float* gradients = tile.WeightGradients + ((nint)i * tile.KeyWidth) + tile.FirstKey;
             Elementwise<Multiplication>.Row<TSimd>(weights, gradients, gradients, width);
             Multiply<TSimd>(gradients, width, a.Scale);
-            if (!a.Dropout.IsNone) Drop<TSimd>(weights, dropoutRow + i, tile.FirstKey, width);
+            if (!a.Dropout.IsNone) a.Dropout.Multiply<TSimd>(dropoutRow + i, tile.FirstKey, weights, weights, width);
         }
 
         SmallProduct.Add<TSimd>(
             tile.Weights + tile.FirstKey, 1, tile.KeyWidth, tile.OutputGradient, tile.ValueWidth,
             tile.ValueGradient + ((nint)tile.FirstKey * tile.ValueWidth), tile.ValueWidth, width, tile.ValueWidth, tile.Rows);
-        for (int i = 0; i < tile.Rows; i++)
-        {
-            nint at = ((nint)i * tile.KeyWidth) + tile.FirstKey;
-            new ReadOnlySpan<float>(tile.WeightGradients + at, width).CopyTo(new Span<float>(tile.Weights + at, width));
-        }
-
         TGradient.Gradients<TSimd>(tile);
         float* queryGradient = _g.QueryGradient + (place * _g.QueryGradientStride) + ((long)head * a.HeadDim);
         Add<TSimd>(tile.QueryGradient, tile.HeadWidth, tile.Rows, a.HeadDim, queryGradient, _g.QueryGradientStride);
@@ -322,18 +315,6 @@ internal unsafe struct AttentionGradient<TGradient>(AttentionGradientArguments a
         if (all == 0f) return;   // all that is seen is −∞, by overflow
         TSimd total = TSimd.Broadcast(all);
         for (nint i = 0; i < width; i += Lanes.Count) TSimd.Store(TSimd.Load(scores + i) / total, scores + i);
-    }
-
-    private readonly void Drop<TSimd>(float* numbers, long row, int firstKey, int width) where TSimd : unmanaged, ISimd<TSimd>
-    {
-        float* memory = stackalloc float[Dropout.GroupColumns + Lanes.Count], factors = Lanes.Align(memory);
-        for (int done = 0, count; done < width; done += count)
-        {
-            int within = (firstKey + done) % Dropout.GroupColumns;
-            count = Math.Min(Dropout.GroupColumns - within, width - done);
-            _g.Forward.Dropout.Fill(row, (firstKey + done) / Dropout.GroupColumns, factors);
-            Elementwise<Multiplication>.Row<TSimd>(numbers + done, factors + within, numbers + done, count);
-        }
     }
 
     // g − Σ p g.

@@ -24,7 +24,7 @@ internal readonly unsafe struct DropoutFactors(in Dropout dropout)
     /// <param name="group">Which 128 columns.</param>
     /// <param name="factors">Room for 128.</param>
     [SkipLocalsInit]
-    public void Fill(long row, int group, float* factors)
+    private void Fill(long row, int group, float* factors)
     {
         Vector512<uint> lanes = Vector512.Create(0u, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
         Vector512<uint> c0 = lanes + Vector512.Create((uint)(group * Lanes.Count));
@@ -46,6 +46,25 @@ internal readonly unsafe struct DropoutFactors(in Dropout dropout)
         Put(c1, factors + (2 * Lanes.Count));
         Put(c2, factors + (4 * Lanes.Count));
         Put(c3, factors + (6 * Lanes.Count));
+    }
+
+    /// <summary>y = x · factors, for some columns of a row; y may be x.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="firstColumn">The column of the first number.</param>
+    /// <param name="x">The numbers.</param>
+    /// <param name="y">The results.</param>
+    /// <param name="count">How many.</param>
+    [SkipLocalsInit]
+    public void Multiply<TSimd>(long row, int firstColumn, float* x, float* y, int count) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        float* memory = stackalloc float[Dropout.GroupColumns + Lanes.Count], factors = Lanes.Align(memory);
+        for (int done = 0, width; done < count; done += width)
+        {
+            int column = firstColumn + done, within = column % Dropout.GroupColumns;
+            width = Math.Min(Dropout.GroupColumns - within, count - done);
+            Fill(row, column / Dropout.GroupColumns, factors);
+            Elementwise<Multiplication>.Row<TSimd>(x + done, factors + within, y + done, width);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -84,18 +103,8 @@ internal readonly unsafe struct DropoutFactors(in Dropout dropout)
 /// <summary>y = x · factors.</summary>
 internal readonly unsafe struct DropoutRows(FloatRows x, FloatRows y, int columns, DropoutFactors factors) : IRowKernel
 {
-    [SkipLocalsInit]
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
     {
-        float* memory = stackalloc float[Dropout.GroupColumns + Lanes.Count], of = Lanes.Align(memory);
-        for (int row = first; row < end; row++)
-        {
-            for (int column = 0; column < columns; column += Dropout.GroupColumns)
-            {
-                factors.Fill(row, column / Dropout.GroupColumns, of);
-                int width = Math.Min(Dropout.GroupColumns, columns - column);
-                Elementwise<Multiplication>.Row<TSimd>(x[row] + column, of, y[row] + column, width);
-            }
-        }
+        for (int row = first; row < end; row++) factors.Multiply<TSimd>(row, 0, x[row], y[row], columns);
     }
 }

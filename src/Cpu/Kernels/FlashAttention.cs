@@ -254,7 +254,12 @@ internal static unsafe class QueryTile
         if (!a.Dropout.IsNone)
         {
             long row = ((long)head * a.QueryRows) + queryRow;
-            for (int i = 0; i < rows; i++) Drop<TSimd>(a.Dropout, row + i, block, scratch.Scores + (i * KeyBlock.Keys));
+            for (int i = 0; i < rows; i++)
+            {
+                // Weights of keys that are not seen may hold anything; they are not read again.
+                float* weights = scratch.Scores + (i * KeyBlock.Keys);
+                a.Dropout.Multiply<TSimd>(row + i, block, weights, weights, KeyBlock.Keys);
+            }
         }
 
         float* values = packed.Values + ((long)block * width);
@@ -278,16 +283,6 @@ internal static unsafe class QueryTile
             for (int r = i; r <= last; r++)
                 AddValues<TSimd>(scratch, r, end, Math.Min(scratch.End[r] - block, KeyBlock.Keys), values, width);
         }
-    }
-
-    // Weights of keys that are not seen may hold anything; they are not read again.
-    private static void Drop<TSimd>(in DropoutFactors dropout, long row, int block, float* weights)
-        where TSimd : unmanaged, ISimd<TSimd>
-    {
-        float* memory = stackalloc float[Backends.Dropout.GroupColumns + Lanes.Count], factors = Lanes.Align(memory);
-        dropout.Fill(row, block / Backends.Dropout.GroupColumns, factors);
-        Elementwise<Multiplication>.Row<TSimd>(
-            weights, factors + (block % Backends.Dropout.GroupColumns), weights, KeyBlock.Keys);
     }
 
     private static void Copy(float* rows, long stride, int count, int columns, float* destination)

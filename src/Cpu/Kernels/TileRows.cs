@@ -158,9 +158,7 @@ internal unsafe struct BFloat16Rows : IJob
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ushort> Pairs(Vector512<uint> bits)
     {
-        Vector512<uint> odd = (bits >>> 16) & Vector512.Create(1u);
-        Vector256<uint> halves =
-            Avx512F.ConvertToVector256UInt16((bits + Vector512.Create(0x7FFFu) + odd) >>> 16).AsUInt32();
+        Vector256<uint> halves = Avx512F.ConvertToVector256UInt16(BFloat16Rounding.Round(bits) >>> 16).AsUInt32();
         return ((halves << 16) | (halves >>> 16)).AsUInt16();
     }
 }
@@ -186,7 +184,7 @@ internal unsafe struct RoundedRows : IJob
         for (int row = tile * TileRow.RowsPerTile; row < end; row++)
         {
             uint* x = (uint*)(X + (row * Stride)), y = (uint*)(Y + ((nint)row * Inputs));
-            for (int k = 0; k < Inputs; k++) y[k] = (x[k] + 0x7FFF + ((x[k] >> 16) & 1)) & 0xFFFF0000;
+            for (int k = 0; k < Inputs; k++) y[k] = BFloat16Rounding.Round(x[k]) & 0xFFFF0000;
         }
     }
 }

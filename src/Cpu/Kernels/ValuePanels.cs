@@ -115,14 +115,10 @@ internal unsafe struct PairedColumnPanels : IJob
                 float* lower = (2 * pair) + 1 < Inputs ? upper + Stride : zeros;
                 Vector512<uint> a = count == Lanes.Count ? Vector512.Load((uint*)upper) : Load(upper, count);
                 Vector512<uint> b = count == Lanes.Count || lower == zeros ? Vector512.Load((uint*)lower) : Load(lower, count);
-                ((Round(a) & Vector512.Create(0xFFFF0000u)) | (Round(b) >>> 16)).Store(to);
+                ((BFloat16Rounding.Round(a) & Vector512.Create(0xFFFF0000u)) | (BFloat16Rounding.Round(b) >>> 16)).Store(to);
             }
         }
     }
-
-    // To the nearest, ties to even, in the upper half.
-    private static Vector512<uint> Round(Vector512<uint> bits) =>
-        bits + Vector512.Create(0x7FFFu) + ((bits >>> 16) & Vector512.Create(1u));
 
     private static Vector512<uint> Load(float* from, int count)
     {
@@ -155,7 +151,7 @@ internal unsafe struct HalfPanels : IJob
             {
                 int output = first + lane;
                 uint bits = output < Outputs ? ((uint*)Values)[(output * OutputStride) + (k * InputStride)] : 0;
-                *to++ = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+                *to++ = (ushort)(BFloat16Rounding.Round(bits) >> 16);
             }
         }
     }

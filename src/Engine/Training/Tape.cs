@@ -534,11 +534,9 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     private void EndSegment(Result y, Result? sum)
     {
         if (!Recomputes) return;
-        Segment segment = _segments[^1];
         y.IsKept = true;
         if (sum is not null) sum.IsKept = true;
-        Release(segment.Mark, static result => result.IsKept, withGradients: false);
-        segment.End = _operations.Count;
+        Release(_segments[^1].Mark, static result => result.IsKept, withGradients: false);
         _segments.Add(new Segment(backend.Mark(), _operations.Count));
     }
 
@@ -554,7 +552,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     {
         Segment segment = _segments[number];
         bool isOpen = number == _segments.Count - 1;
-        int end = isOpen ? _operations.Count : segment.End;
+        int end = isOpen ? _operations.Count : _segments[number + 1].First;
         for (int i = segment.First; i < end && !isOpen; i++) _operations[i].Forward();
         for (int i = end - 1; i >= segment.First; i--) _operations[i].Backward();
 
@@ -623,13 +621,6 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
 
     private readonly record struct Operation(Action Forward, Action Backward);
 
-    private sealed class Segment(long mark, int first)
-    {
-        /// <summary>Where its memory begins.</summary>
-        public long Mark => mark;
-
-        public int First => first;
-
-        public int End;
-    }
+    /// <summary>Operators between two ends of sub-layers: where their memory begins, and the first of them; the next segment ends it.</summary>
+    private readonly record struct Segment(long Mark, int First);
 }
