@@ -16,7 +16,8 @@ internal sealed class ModelFlags
         HelpName = "DIR",
         Description =
             "Directory of the model. "
-            + $"[default: {ModelLocator.VariableName}, else the first in '{ModelLocator.FolderName}']",
+            + $"[default: {ModelLocator.VariableName}, else what '{ModelLocator.FolderName}/{ModelLocator.DefaultName}' names, "
+            + $"else the first in '{ModelLocator.FolderName}']",
     };
 
     public Option<int> BatchSize { get; } = Flags.Integer(

@@ -1,4 +1,5 @@
-// Which model to load where none is named: the variable, else the model that lies in a folder `models` here or above.
+// Which model to load where none is named: the variable, else a model that lies in a folder `models` here or above: the one that
+// the file `models/default` names, or the first.
 namespace Engine.Cli;
 
 /// <summary>Finds the model.</summary>
@@ -6,6 +7,7 @@ internal static class ModelLocator
 {
     public const string VariableName = "ENGINE_MODEL";
     public const string FolderName = "models";
+    public const string DefaultName = "default";
 
     /// <summary>The directory of the model.</summary>
     /// <param name="shell">Variables, and the directories to begin at.</param>
@@ -40,6 +42,8 @@ internal static class ModelLocator
         try
         {
             if (!Directory.Exists(folder)) return null;
+            string pointer = Path.Combine(folder, DefaultName);
+            if (File.Exists(pointer)) return Named(folder, pointer);
             IEnumerable<string> models = Directory.EnumerateDirectories(folder)
                 .Where(directory => File.Exists(Path.Combine(directory, "config.json")));
             return models.Order(StringComparer.Ordinal).FirstOrDefault();
@@ -48,6 +52,15 @@ internal static class ModelLocator
         {
             return null;
         }
+    }
+
+    private static string Named(string folder, string pointer)
+    {
+        string name = File.ReadAllText(pointer).Trim();
+        string model = Path.Combine(folder, name);
+        if (name.Length > 0 && File.Exists(Path.Combine(model, "config.json"))) return model;
+        throw new DirectoryNotFoundException(
+            $"{pointer} says '{name}', expected the name of a folder beside it that holds a config.json.");
     }
 
     private static string Check(string path, string origin)

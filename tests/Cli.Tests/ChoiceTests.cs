@@ -144,6 +144,27 @@ public sealed class ChoiceTests
     }
 
     [Fact]
+    public void Of_several_models_the_one_that_the_file_default_names_ships()
+    {
+        using var shell = new TestShell();
+        shell.WriteModel("models/alpha");
+        string named = shell.WriteModel("models/beta");
+        shell.Write("models/default", "beta\n");
+        Assert.Equal(named, ModelLocator.Find(shell.Make(), null));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("gamma\n")]
+    public void A_default_that_is_not_there_is_named(string name)
+    {
+        using var shell = new TestShell();
+        string pointer = shell.Write("models/default", name);
+        var error = Assert.Throws<DirectoryNotFoundException>(() => ModelLocator.Find(shell.Make(), null));
+        Assert.StartsWith($"{pointer} says '{name.Trim()}', expected ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Models_are_looked_for_above_and_beside_the_program()
     {
         using var shell = new TestShell();
