@@ -70,6 +70,7 @@ internal sealed class ConvertCommand
         VocabularyMap = data.VocabularyMap,
         Tokens = data.Tokens,
         Tokenizer = tokenizer ?? data.Tokenizer,
+        SplitLongerThan = data.SplitLongerThan,
         Rounding = data.Rounding,
     };
 }

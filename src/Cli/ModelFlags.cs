@@ -97,6 +97,16 @@ internal static class Flags
         },
     };
 
+    /// <summary>An integer that may be left out.</summary>
+    public static Option<int?> OptionalInteger(string name, int low, string description) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result => int.TryParse(result.Tokens[0].Value, out int value) && value >= low
+            ? value
+            : Wrong<int?>(result, name, $"an integer from {low}"),
+    };
+
     /// <summary>A finite number for which a condition holds. A comma separates nothing: 0,6 is not 6.</summary>
     public static Option<float> Number(
         string name, Func<float, bool> holds, string expected, float standard, string description) => new(name)

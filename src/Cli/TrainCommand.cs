@@ -25,8 +25,8 @@ internal sealed class TrainCommand
     private readonly Option<bool> _resume = Flags.Switch(
         "--resume", "Goes on from the newest checkpoint in the output directory; from the beginning where there is none.");
 
-    private readonly Option<int?> _seed = Number("--seed", 0, "Decides all that is random. [default: seed]");
-    private readonly Option<int?> _steps = Number("--steps", 1, "Steps of the whole training. [default: training.steps]");
+    private readonly Option<int?> _seed = Flags.OptionalInteger("--seed", 0, "Decides all that is random. [default: seed]");
+    private readonly Option<int?> _steps = Flags.OptionalInteger("--steps", 1, "Steps of the whole training. [default: training.steps]");
     private readonly Option<string[]> _set = new("--set")
     {
         HelpName = "KEY=VALUE",
@@ -44,15 +44,6 @@ internal sealed class TrainCommand
 
     private static Option<string?> Path(string name, string help, string description) =>
         new(name) { HelpName = help, Description = description };
-
-    private static Option<int?> Number(string name, int low, string description) => new(name)
-    {
-        HelpName = "N",
-        Description = description,
-        CustomParser = result => int.TryParse(result.Tokens[0].Value, out int value) && value >= low
-            ? value
-            : Flags.Wrong<int?>(result, name, $"an integer from {low}"),
-    };
 
     private Command Create()
     {

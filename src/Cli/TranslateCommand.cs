@@ -32,9 +32,9 @@ internal sealed class TranslateCommand
     private readonly Option<bool> _scores = Flags.Switch(
         "--scores", "Writes the score before each hypothesis: 'SCORE ||| TEXT'.");
 
-    private readonly Option<int> _split = Flags.Integer(
-        "--split-longer-than", 0, int.MaxValue, TranslatorOptions.DefaultSplit,
-        "Lines of more tokens are cut in sentences, where text is cut by SentencePiece; 0: never.");
+    private readonly Option<int?> _split = Flags.OptionalInteger(
+        "--split-longer-than", 0,
+        "Lines of more tokens are cut in sentences, where text is cut by SentencePiece; 0: never. [default: as the model says]");
 
     private TranslateCommand(Shell shell) => _shell = shell;
 
@@ -93,7 +93,7 @@ internal sealed class TranslateCommand
                 {
                     Json = json,
                     Scores = parsed.GetValue(_scores),
-                    Split = parsed.GetValue(_split),
+                    Split = parsed.GetValue(_split) ?? translation.SplitLongerThan,
                 };
                 failures = await run.RunAsync(inputs, capacity, cancellation);
             }

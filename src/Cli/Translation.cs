@@ -25,6 +25,8 @@ internal interface ITranslation : IDisposable
 {
     ITokenizer Tokenizer { get; }
 
+    int SplitLongerThan { get; }
+
     Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation);
 
     Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation);
@@ -74,6 +76,8 @@ internal sealed class Translation : ITranslation
     }
 
     public ITokenizer Tokenizer => _translator.Tokenizer;
+
+    public int SplitLongerThan => _translator.SplitLongerThan;
 
     public static ITranslation Load(TranslationSettings settings)
     {

@@ -1,4 +1,4 @@
-// A conversion that is stopped leaves nothing behind.
+// What a conversion keeps; and one that is stopped leaves nothing behind.
 using Engine.Formats;
 using Engine.Tensors;
 using Xunit;
@@ -17,6 +17,20 @@ public sealed class ConvertTests : IDisposable
     {
         _shell.Dispose();
         _stop.Dispose();
+    }
+
+    [Fact]
+    public async Task What_the_model_says_of_text_is_kept()
+    {
+        string first = Path.Combine(Parent, "first"), second = Path.Combine(Parent, "second");
+        Assert.Equal(0, await _shell.RunAsync(_stop.Token, "convert", Model, first));
+        string config = Path.Combine(first, "config.json");
+        string text = await File.ReadAllTextAsync(config, _stop.Token);
+        Assert.Contains("\"split_longer_than\": 128", text, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(config, text.Replace("_than\": 128", "_than\": 9", StringComparison.Ordinal), _stop.Token);
+        Assert.Equal(0, await _shell.RunAsync(_stop.Token, "convert", first, second, "--weights", "int8"));
+        using ModelData data = ModelReader.Open(second);
+        Assert.Equal(9, data.SplitLongerThan);
     }
 
     [Fact]

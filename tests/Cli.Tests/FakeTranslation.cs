@@ -12,6 +12,8 @@ internal sealed class FakeTranslation : ITranslation
 
     public ITokenizer Tokenizer { get; init; } = Engine.Text.Tokenizer.Space;
 
+    public int SplitLongerThan { get; init; } = 128;
+
     /// <summary>Is awaited before an answer is given.</summary>
     public Func<string, CancellationToken, Task> Wait { get; init; } = (_, _) => Task.CompletedTask;
 

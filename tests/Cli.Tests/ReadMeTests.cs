@@ -30,8 +30,8 @@ public sealed class ReadMeTests
             Directory.SetCurrentDirectory(before);
         }
 
-        Assert.Equal(["fatma", "fatma", "fatama", "fatema"], Console.Lines);
-        const string Told = "It prints `fatma`, then the three best: `fatma`, `fatama`, `fatema`.";
+        Assert.Equal(["Wo ist der nächste Bahnhof?", "Ich habe Hunger.", "Ich bin hungrig.", "Ich hab Hunger."], Console.Lines);
+        const string Told = "It prints `Wo ist der nächste Bahnhof?`, then the three best: `Ich habe Hunger.`, `Ich bin hungrig.`, `Ich hab Hunger.` ";
         Assert.Contains(Told, ReadMe, StringComparison.Ordinal);
     }
 
@@ -64,10 +64,10 @@ public sealed class ReadMeTests
     {
         // README begins
         using IBackend backend = BackendSelector.Open("auto", providers: [CudaBackend.Provider, CpuBackend.Provider]);
-        using var translator = Translator.Load("models/arabic-names", new TranslatorOptions(backend));
-        Console.WriteLine(translator.Translate("فاطمة"));
-        var request = new TranslationRequest(["ف", "ا", "ط", "م", "ة"]) { Options = new() { BeamSize = 4, NumHypotheses = 3 } };
-        foreach (var found in translator.Translate(request).Hypotheses) Console.WriteLine(string.Concat(found.Tokens));
+        using var translator = Translator.Load("models/english-german", new TranslatorOptions(backend));
+        Console.WriteLine(translator.Translate("Where is the nearest station?"));
+        var request = new TranslationRequest(translator.Tokenizer.Tokenize("I'm hungry.")) { Options = new() { BeamSize = 4, NumHypotheses = 3 } };
+        foreach (var found in translator.Translate(request).Hypotheses) Console.WriteLine(translator.Tokenizer.Detokenize(found.Tokens));
         // README ends
     }
 

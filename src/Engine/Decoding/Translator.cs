@@ -35,6 +35,7 @@ public sealed class Translator : IDisposable
         SourceVocabulary = data.SourceVocabulary;
         TargetVocabulary = data.TargetVocabulary;
         Tokenizer = tokenizer;
+        SplitLongerThan = options.SplitLongerThan ?? data.SplitLongerThan;
         _reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
         _worker = new Thread(Work) { IsBackground = true, Name = "Engine translator" };
         _worker.Start();
@@ -57,6 +58,9 @@ public sealed class Translator : IDisposable
 
     /// <summary>How text becomes tokens.</summary>
     public ITokenizer Tokenizer { get; }
+
+    /// <summary>Text of more tokens is cut in sentences; 0: never.</summary>
+    public int SplitLongerThan { get; }
 
     /// <summary>Loads a model: a directory of CTranslate2 or of the engine's own format.</summary>
     /// <param name="path">The directory.</param>
@@ -108,7 +112,7 @@ public sealed class Translator : IDisposable
     /// <param name="options">Options; null: those of the translator.</param>
     public string Translate(string text, DecodingOptions? options = null)
     {
-        int split = LongText.IsFor(Tokenizer) ? _options.SplitLongerThan : 0;
+        int split = LongText.IsFor(Tokenizer) ? SplitLongerThan : 0;
         IReadOnlyList<Hypothesis> hypotheses = LongText.TranslateAsync(
             text, split, Tokenizer, options, prefix: null, request => TranslateAsync(request)).GetAwaiter().GetResult().Hypotheses;
         return hypotheses.Count == 0 ? "" : Tokenizer.Detokenize(hypotheses[0].Tokens);

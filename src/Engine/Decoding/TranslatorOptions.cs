@@ -18,12 +18,9 @@ public sealed record TranslatorOptions(IBackend Backend)
 
     /// <summary>
     /// Text of more tokens is cut in sentences, which are translated each by itself; 0: never. Only where text is cut by
-    /// SentencePiece: where tokens are given between spaces, a line is one sentence.
+    /// SentencePiece: where tokens are given between spaces, a line is one sentence. null: as the model says.
     /// </summary>
-    public int SplitLongerThan { get; init; } = DefaultSplit;
-
-    /// <summary>The standard of <see cref="SplitLongerThan"/>: longer than nearly all sentences, and than most that models are trained on.</summary>
-    public const int DefaultSplit = 128;
+    public int? SplitLongerThan { get; init; }
 
     /// <summary>Options of requests that bring none.</summary>
     public DecodingOptions Decoding { get; init; } = new();

@@ -55,6 +55,14 @@ public sealed class ModelData : IDisposable
     /// <summary>How text becomes tokens, one of <see cref="Tokenizer.Words"/>.</summary>
     public required string Tokenizer { get; init; }
 
+    /// <summary>The standard of <see cref="SplitLongerThan"/>: longer than nearly all sentences.</summary>
+    public const int DefaultSplit = 128;
+
+    /// <summary>
+    /// Text of more tokens is better cut in sentences, because the model has hardly seen longer ones; 0: never.
+    /// </summary>
+    public int SplitLongerThan { get; init; } = DefaultSplit;
+
     /// <summary>How activations are rounded where weights are integers.</summary>
     public ActivationRounding Rounding { get; init; }
 

@@ -156,6 +156,7 @@ public static class ModelWriter
         json.WriteNumber("alignment_heads", config.AlignmentHeads);
         json.WriteString("activation_rounding", Word(OwnFormat.Roundings, rounding));
         json.WriteString("tokenizer", model.Tokenizer);
+        json.WriteNumber("split_longer_than", model.SplitLongerThan);
         json.WriteStartObject("tokens");
         json.WriteString("unknown", model.Tokens.Unknown);
         json.WriteString("begin", model.Tokens.Begin);

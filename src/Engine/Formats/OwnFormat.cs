@@ -58,6 +58,7 @@ internal static class OwnFormat
             SpecialTokens tokens = Tokens(root.SectionOrNull("tokens"));
             string tokenizer = root.Word("tokenizer", Tokenizer.Space.Word,
                 [.. Tokenizer.Words.Select(static word => (word, word))]);
+            int split = root.Integer("split_longer_than", ModelData.DefaultSplit, 0);
             ActivationRounding rounding = root.Word("activation_rounding", ActivationRounding.Nearest, Roundings);
             root.RefuseUnknownKeys();
 
@@ -74,6 +75,7 @@ internal static class OwnFormat
                 VocabularyMap = VocabularyMapFile.Read(directory, target, tokens),
                 Tokens = tokens,
                 Tokenizer = tokenizer,
+                SplitLongerThan = split,
                 Rounding = rounding,
                 Resource = file,
             };

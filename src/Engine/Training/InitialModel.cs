@@ -20,7 +20,8 @@ internal static class InitialModel
     /// </remarks>
     /// <param name="config">The configuration.</param>
     /// <param name="coding">Tokenizer and vocabularies.</param>
-    public static ModelData Create(TrainingConfig config, TextCoding coding)
+    /// <param name="splitLongerThan">Of how many tokens the longest sentences are that it will know.</param>
+    public static ModelData Create(TrainingConfig config, TextCoding coding, int splitLongerThan = ModelData.DefaultSplit)
     {
         ModelSettings settings = config.Model;
         var shape = new TransformerConfig
@@ -42,6 +43,7 @@ internal static class InitialModel
             TargetVocabulary = coding.Target,
             Tokens = TextCoding.Tokens,
             Tokenizer = coding.Tokenizer.Word,
+            SplitLongerThan = splitLongerThan,
         };
     }
 

@@ -126,6 +126,7 @@ public sealed class Parameters : IDisposable
             TargetVocabulary = _model.TargetVocabulary,
             Tokens = _model.Tokens,
             Tokenizer = _model.Tokenizer,
+            SplitLongerThan = _model.SplitLongerThan,
         };
     }
 

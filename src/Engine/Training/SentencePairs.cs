@@ -23,6 +23,17 @@ internal sealed class SentencePairs
     /// <summary>Ids of the longest side.</summary>
     public int Longest { get; private set; }
 
+    /// <summary>Ids of the longest source, but for one in a thousand, and at least 16: what a model learns to translate as one.</summary>
+    public int UsualSourceTokens
+    {
+        get
+        {
+            int[] lengths = [.. Enumerable.Range(0, Count).Select(pair => Source(pair).Length)];
+            Array.Sort(lengths);
+            return Math.Max(16, lengths.Length == 0 ? 0 : lengths[(int)((lengths.Length - 1) * 0.999)]);
+        }
+    }
+
     /// <summary>Appends a pair.</summary>
     /// <param name="source">The source as the encoder sees it.</param>
     /// <param name="target">The target with its end token.</param>

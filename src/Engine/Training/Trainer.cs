@@ -102,7 +102,7 @@ public sealed class Trainer
             : null;
 
         if (config.Data.Test is { } test) WriteTest(test, config.Output);
-        using var learner = new Learner(backend, InitialModel.Create(config, coding), config);
+        using var learner = new Learner(backend, InitialModel.Create(config, coding, pairs.UsualSourceTokens), config);
         TrainingState state = Restore(config, store, learner, Hash(coding, pairs), resume, observer);
         BatchPlan first = Plan(config, pairs, 0);
         int perEpoch = (first.Count + config.Training.Accumulate - 1) / config.Training.Accumulate;

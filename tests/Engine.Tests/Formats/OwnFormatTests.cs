@@ -403,6 +403,7 @@ public class OwnFormatTests
             TargetVocabulary = new Vocabulary(words, "<unk>"),
             Tokens = tokens,
             Tokenizer = "character",
+            SplitLongerThan = 77,
         };
     }
 
@@ -411,6 +412,7 @@ public class OwnFormatTests
         Assert.Equal(expected.Config, found.Config);
         Assert.Equal(expected.Tokens, found.Tokens);
         Assert.Equal(expected.Tokenizer, found.Tokenizer);
+        Assert.Equal(expected.SplitLongerThan, found.SplitLongerThan);
         Assert.Equal(expected.Rounding, found.Rounding);
         Assert.Equal(expected.SourceVocabulary.Tokens, found.SourceVocabulary.Tokens);
         Assert.Equal(expected.TargetVocabulary.Tokens, found.TargetVocabulary.Tokens);

@@ -101,6 +101,18 @@ public sealed class BatchPlanTests
         return order;
     }
 
+    [Fact]
+    public void The_usual_length_leaves_out_one_source_in_a_thousand()
+    {
+        Assert.Equal(16, new SentencePairs().UsualSourceTokens);
+        var pairs = new SentencePairs();
+        for (int i = 0; i < 1000; i++) pairs.Add(new int[i < 500 ? 3 : 40], new int[90], i + 1);
+        pairs.Add(new int[1000], new int[90], 1001);
+        Assert.Equal(40, pairs.UsualSourceTokens);
+        for (int i = 0; i < 2; i++) pairs.Add(new int[1000], new int[90], 1002 + i);
+        Assert.Equal(1000, pairs.UsualSourceTokens);
+    }
+
     private static SentencePairs Pairs(int count)
     {
         var pairs = new SentencePairs();
