@@ -13,6 +13,7 @@ Usage: ./build.ps1 [VERB]
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
   perf [WORD...]     measure everything beside the machine's limits and the peers, or the lines that hold all WORDs;
                      --quick, --gate, --roofline, --micro and more: ./build.ps1 perf --help
+  kernels            compile native/kernels to native/ptx again (clang 19, bash); the same sources give the same bytes
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -129,6 +130,7 @@ switch ($verb) {
     'build' { Build; break }
     'test' { Test-All $rest; break }
     'perf' { Run-Perf $rest; break }
+    'kernels' { bash native/compile.sh; break }
     'pack' { Pack; break }
     'clean' { Clean; break }
     { $_ -in 'help', '-h', '--help' } { Say $usage; break }

@@ -12,6 +12,7 @@ Usage: ./build.sh [VERB]
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
   perf [WORD...]     measure everything beside the machine's limits and the peers, or the lines that hold all WORDs;
                      --quick, --gate, --roofline, --micro and more: ./build.sh perf --help
+  kernels            compile native/kernels to native/ptx again (clang 19); the same sources give the same bytes
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
   help               this text
@@ -85,6 +86,10 @@ run_perf() {
     fi
 }
 
+kernels() {
+    native/compile.sh
+}
+
 pack() {
     need_sdk
     local project
@@ -101,6 +106,7 @@ case "$verb" in
     build) build ;;
     test) run_tests "$@" ;;
     perf) run_perf "$@" ;;
+    kernels) kernels ;;
     pack) pack ;;
     clean) rm -rf artifacts BenchmarkDotNet.Artifacts ;;
     help | -h | --help) usage ;;

@@ -23,6 +23,10 @@ internal sealed class BackendFlags
         "Whether the CPU backend may use instructions that .NET does not offer; the answers are the same. "
             + $"[default: {BackendChoice.MachineCodeVariable}, else {BackendChoice.On}]");
 
+    public Option<string?> Deterministic { get; } = Flags.Word(
+        "--deterministic", ["run", "batch"],
+        "CUDA: whether the bits of a result may depend on its batch (run), or are those of the CPU (batch). [default: run]");
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
@@ -30,6 +34,7 @@ internal sealed class BackendFlags
         command.Add(Threads);
         command.Add(InstructionSet);
         command.Add(MachineCode);
+        command.Add(Deterministic);
     }
 
     /// <summary>What the command line and the surroundings say.</summary>
@@ -38,5 +43,6 @@ internal sealed class BackendFlags
         Threads = parsed.GetValue(Threads),
         InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
         MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
+        Deterministic = parsed.GetValue(Deterministic) == "batch" ? Determinism.Batch : Determinism.Run,
     };
 }

@@ -14,13 +14,9 @@ internal sealed class CudaBackendProvider(Func<CudaInfo> find) : IBackendProvide
     public bool IsAvailable(out string reason)
     {
         CudaInfo info = _info.Value;
-        reason = info.Missing ?? $"{info.Devices[0].Name} was found, but this build has no CUDA kernels yet";
-        return false;
+        reason = info.Missing ?? info.Devices[0].Name;
+        return info.Missing is null;
     }
 
-    public IBackend Create(BackendOptions options)
-    {
-        _ = IsAvailable(out string reason);
-        throw new BackendUnavailableException(Word, reason);
-    }
+    public IBackend Create(BackendOptions options) => new CudaBackend(_info.Value, options);
 }

@@ -26,6 +26,7 @@ internal sealed unsafe class NativeDriver : ICudaDriver
     private NativeDriver(string library, nint handle)
     {
         Library = library;
+        Handle = handle;
         _init = (delegate* unmanaged<uint, int>)NativeLibrary.GetExport(handle, "cuInit");
         _driverGetVersion = (delegate* unmanaged<int*, int>)NativeLibrary.GetExport(handle, "cuDriverGetVersion");
         _deviceGetCount = (delegate* unmanaged<int*, int>)NativeLibrary.GetExport(handle, "cuDeviceGetCount");
@@ -39,6 +40,9 @@ internal sealed unsafe class NativeDriver : ICudaDriver
     }
 
     public string Library { get; }
+
+    /// <summary>The loaded library.</summary>
+    public nint Handle { get; }
 
     /// <summary>Loads the first library that is there.</summary>
     /// <param name="names">Names or paths, in order.</param>

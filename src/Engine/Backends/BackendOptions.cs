@@ -18,4 +18,17 @@ public sealed record BackendOptions
 
     /// <summary>CUDA: number of the device.</summary>
     public int Device { get; init; }
+
+    /// <summary>CUDA: what the bits of a result may depend on. On the CPU they depend on nothing, whatever this says.</summary>
+    public Determinism Deterministic { get; init; }
+}
+
+/// <summary>What the bits of a result may depend on.</summary>
+public enum Determinism
+{
+    /// <summary>On what stands beside it in the batch: products are the library's, and the same work gives the same bits.</summary>
+    Run,
+
+    /// <summary>On nothing: products are kernels with one fixed order of sums, and a result has the bits that the CPU gives.</summary>
+    Batch,
 }

@@ -1,0 +1,286 @@
+// The cache of keys and values, and attention of one query a row to it: a warp a row and head.
+// A block of sixteen positions has keys [heads * headDim][16] and values [heads][16][valueDim].
+#include "attention.cuh"
+
+constexpr int Threads = 128;
+constexpr int Warps = Threads / WarpLanes;
+constexpr int Positions = PositionsOfCacheBlock;
+
+// keys [rows, key_columns], values [rows, value_columns], slots [rows]: a block a row. Slots outside the cache are skipped.
+KERNEL(Threads) append(
+    const float* keys, long long key_stride, const float* values, long long value_stride, const int* slots, float* cache_keys,
+    float* cache_values, int blocks, int key_columns, int value_columns, int value_dim)
+{
+    int row = block_x(), slot = slots[row];
+    if (slot < 0 || slot / Positions >= blocks) return;
+    int block = slot / Positions, position = slot % Positions;
+    keys += row * key_stride;
+    values += row * value_stride;
+    cache_keys += (long long)block * key_columns * Positions + position;
+    cache_values += (long long)block * value_columns * Positions;
+    for (int column = thread_x(); column < key_columns; column += Threads)
+        cache_keys[(long long)column * Positions] = keys[column];
+    for (int column = thread_x(); column < value_columns; column += Threads)
+    {
+        int head = column / value_dim;
+        cache_values[((long long)head * Positions + position) * value_dim + (column - head * value_dim)] = values[column];
+    }
+}
+
+// pairs [count, 2]: from block, to block; floats of a block are a multiple of 16. A block of threads a pair.
+KERNEL(Threads) copy_blocks(
+    float* cache_keys, float* cache_values, int blocks, int key_columns, int value_columns, const int* pairs,
+    long long pair_stride)
+{
+    int from = pairs[block_x() * pair_stride], to = pairs[block_x() * pair_stride + 1];
+    if ((unsigned)from >= (unsigned)blocks || (unsigned)to >= (unsigned)blocks) return;
+    int quads = key_columns * (Positions / 4);
+    const Float4* source = (const Float4*)cache_keys + (long long)from * quads;
+    Float4* destination = (Float4*)cache_keys + (long long)to * quads;
+#pragma unroll 4
+    for (int i = thread_x(); i < quads; i += Threads) destination[i] = source[i];
+    quads = value_columns * (Positions / 4);
+    source = (const Float4*)cache_values + (long long)from * quads;
+    destination = (Float4*)cache_values + (long long)to * quads;
+#pragma unroll 4
+    for (int i = thread_x(); i < quads; i += Threads) destination[i] = source[i];
+}
+
+// What one warp needs to score its row and head.
+struct Scored
+{
+    const float* query;     // of the head
+    const float* vector;    // of the head, or null
+    const float* keys;      // of block 0
+    const int* table;       // blocks of the row
+    int blocks, heads, head, head_dim;
+    float scale;
+};
+
+// The block of a position; block 0 where the table has none that is in the cache, so that nothing else is read.
+DEVICE int block_of(const int* table, int blocks, int position, bool is_seen)
+{
+    int block = is_seen ? table[position / Positions] : 0;
+    return (unsigned)block < (unsigned)blocks ? block : 0;
+}
+
+DEVICE const float* key_of(const Scored& s, int position, bool is_seen)
+{
+    int block = block_of(s.table, s.blocks, position, is_seen);
+    return s.keys + ((long long)block * s.heads + s.head) * s.head_dim * Positions + position % Positions;
+}
+
+// Scores of the keys block + lane and block + lane + 32.
+template <bool IsAdditive>
+DEVICE void score_block(const Scored& s, int block, int first, int end, float& low, float& high)
+{
+    int lane = thread_x() % WarpLanes;
+    const float* low_key = key_of(s, block + lane, lane >= first && lane < end);
+    const float* high_key = key_of(s, block + lane + WarpLanes, lane + WarpLanes >= first && lane + WarpLanes < end);
+    low = high = 0.0f;
+    bool is_low = first < WarpLanes, is_high = end > WarpLanes;
+    constexpr int AtOnce = IsAdditive ? 1 : 16;
+#pragma unroll AtOnce
+    for (int k = 0; k < s.head_dim; k++)
+    {
+        float query = s.query[k], vector = IsAdditive ? s.vector[k] : 0.0f;
+        if (!IsAdditive || is_low) low = add_score<IsAdditive>(low, query, low_key[k * Positions], vector);
+        if (!IsAdditive || is_high) high = add_score<IsAdditive>(high, query, high_key[k * Positions], vector);
+    }
+
+    low *= s.scale;
+    high *= s.scale;
+}
+
+// Adds the values of some keys that follow each other; AtOnce of them, which must divide the count, are read before they are added.
+template <int Columns, int AtOnce>
+DEVICE void add_values(
+    const float* values, int stride, const int (&columns)[Columns], const float* weights, int count, float (&sums)[Columns])
+{
+#pragma unroll 1
+    for (int key = 0; key < count; key += AtOnce)
+    {
+        float read[AtOnce][Columns];
+#pragma unroll
+        for (int i = 0; i < AtOnce; i++)
+        {
+#pragma unroll
+            for (int c = 0; c < Columns; c++) read[i][c] = values[i * stride + columns[c]];
+        }
+
+#pragma unroll
+        for (int i = 0; i < AtOnce; i++)
+        {
+            float weight = weights[key + i];
+#pragma unroll
+            for (int c = 0; c < Columns; c++) sums[c] = fused(read[i][c], weight, sums[c]);
+        }
+
+        values += (long long)AtOnce * stride;
+    }
+}
+
+template <bool IsAdditive, int Columns>
+DEVICE void attend_cache(
+    const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values,
+    int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads,
+    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride)
+{
+    __shared__ float weights[Warps * KeysOfBlock];
+    int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
+    long long piece = (long long)block_x() * Warps + warp;
+    if (piece >= (long long)rows * heads) return;
+    int row = (int)(piece / heads), head = (int)(piece % heads);
+    Scored s;
+    s.query = query + row * query_stride + (long long)head * head_dim;
+    s.vector = IsAdditive ? vector + (long long)head * head_dim : nullptr;
+    s.keys = cache_keys;
+    s.table = table + row * table_stride;
+    s.blocks = blocks;
+    s.heads = heads;
+    s.head = head;
+    s.head_dim = head_dim;
+    s.scale = scale;
+    int length = (int)least((long long)lengths[row], (long long)table_columns * Positions);
+    int first_seen = (int)most((long long)length - 1 - left, 0LL);
+
+    int columns[Columns];
+    float sums[Columns];
+#pragma unroll
+    for (int c = 0; c < Columns; c++)
+    {
+        columns[c] = least((block_y() * Columns + c) * WarpLanes + lane, value_dim - 1);
+        sums[c] = 0.0f;
+    }
+
+    Running running = nothing_seen();
+    float* own = weights + warp * KeysOfBlock;
+    for (int block = first_seen & -KeysOfBlock; block < length; block += KeysOfBlock)
+    {
+        int first = most(first_seen - block, 0), end = least(length - block, KeysOfBlock);
+        float low, high;
+        score_block<IsAdditive>(s, block, first, end, low, high);
+        float correction = weigh(low, high, first, end, running);
+#pragma unroll
+        for (int c = 0; c < Columns; c++) sums[c] *= correction;
+        own[lane] = low;
+        own[lane + WarpLanes] = high;
+        warp_barrier();
+        for (int start = first; start < end;)
+        {
+            int position = (block + start) % Positions, count = least(Positions - position, end - start);
+            int place = block_of(s.table, blocks, block + start, true);
+            const float* values = cache_values + (((long long)place * heads + head) * Positions + position) * value_dim;
+            if (count == Positions) add_values<Columns, Positions>(values, value_dim, columns, own + start, count, sums);
+            else add_values<Columns, 1>(values, value_dim, columns, own + start, count, sums);
+            start += count;
+        }
+
+        warp_barrier();
+    }
+
+    float inverse = inverse_of(running.sum);
+    float* output = y + row * y_stride + (long long)head * value_dim;
+#pragma unroll
+    for (int c = 0; c < Columns; c++)
+    {
+        int column = (block_y() * Columns + c) * WarpLanes + lane;
+        if (column < value_dim) output[column] = finished(sums[c], inverse);
+    }
+}
+
+#define CACHED(name, is_additive, columns) \
+    KERNEL(Threads) name( \
+        const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values, \
+        int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, \
+        int head_dim, int value_dim, float scale, int left, float* y, long long y_stride) \
+    { \
+        attend_cache<is_additive, columns>( \
+            query, query_stride, vector, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
+            heads, head_dim, value_dim, scale, left, y, y_stride); \
+    }
+
+CACHED(cached_dot_1, false, 1)
+CACHED(cached_dot_2, false, 2)
+CACHED(cached_dot_4, false, 4)
+CACHED(cached_additive_1, true, 1)
+CACHED(cached_additive_2, true, 2)
+CACHED(cached_additive_4, true, 4)
+
+// The weights themselves, averaged over the first heads; y [rows, longest]. For a reader: scores are computed three times instead of
+// being kept. A warp a row.
+template <bool IsAdditive>
+DEVICE void weigh_cache(
+    const float* query, long long query_stride, const float* vector, const float* cache_keys, int blocks, const int* table,
+    long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, float scale, int left,
+    int first_heads, float* y, long long y_stride, int longest)
+{
+    int row = block_x() * Warps + thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
+    if (row >= rows) return;
+    y += row * y_stride;
+    for (int i = lane; i < longest; i += WarpLanes) y[i] = 0.0f;
+    Scored s;
+    s.keys = cache_keys;
+    s.table = table + row * table_stride;
+    s.blocks = blocks;
+    s.heads = heads;
+    s.head_dim = head_dim;
+    s.scale = scale;
+    int length = least((int)least((long long)lengths[row], (long long)table_columns * Positions), longest);
+    int first_seen = (int)most((long long)length - 1 - left, 0LL), start = first_seen & -KeysOfBlock;
+    for (int head = 0; head < first_heads; head++)
+    {
+        s.query = query + row * query_stride + (long long)head * head_dim;
+        s.vector = IsAdditive ? vector + (long long)head * head_dim : nullptr;
+        s.head = head;
+        float largest = -__builtin_inff(), sum = 0.0f, inverse = 0.0f;
+#pragma unroll 1
+        for (int pass = 0; pass < 3; pass++)
+        {
+            for (int block = start; block < length; block += KeysOfBlock)
+            {
+                int first = most(first_seen - block, 0), end = least(length - block, KeysOfBlock);
+                float low, high;
+                score_block<IsAdditive>(s, block, first, end, low, high);
+                low = only_seen(low, lane, first, end);
+                high = only_seen(high, lane + WarpLanes, first, end);
+                if (pass == 0)
+                {
+                    largest = larger(warp_maximum(larger(low, high)), largest);
+                    continue;
+                }
+
+                low = exponential_of_negative(low - largest);
+                high = exponential_of_negative(high - largest);
+                if (pass == 1)
+                {
+                    sum += join_chains(low, high);
+                    continue;
+                }
+
+                int place = block + lane;
+                if (lane >= first && lane < end) y[place] += low * inverse;
+                if (lane + WarpLanes >= first && lane + WarpLanes < end) y[place + WarpLanes] += high * inverse;
+            }
+
+            if (pass == 0) largest = largest == -__builtin_inff() ? 0.0f : largest;
+            if (pass == 1) inverse = inverse_of(sum);
+        }
+    }
+
+    for (int i = lane; i < length; i += WarpLanes) y[i] /= (float)first_heads;
+}
+
+#define CACHED_WEIGHTS(name, is_additive) \
+    KERNEL(Threads) name( \
+        const float* query, long long query_stride, const float* vector, const float* cache_keys, int blocks, \
+        const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
+        float scale, int left, int first_heads, float* y, long long y_stride, int longest) \
+    { \
+        weigh_cache<is_additive>( \
+            query, query_stride, vector, cache_keys, blocks, table, table_stride, table_columns, lengths, rows, heads, head_dim, \
+            scale, left, first_heads, y, y_stride, longest); \
+    }
+
+CACHED_WEIGHTS(cached_weights_dot, false)
+CACHED_WEIGHTS(cached_weights_additive, true)

@@ -1,0 +1,47 @@
+// What the kernels need of CUDA, without its headers: they are compiled by clang alone, so that no kit has to be installed.
+#pragma once
+
+#define __global__ __attribute__((global))
+#define __device__ __attribute__((device))
+#define __shared__ __attribute__((shared))
+#define __constant__ __attribute__((constant))
+#define __launch_bounds__(threads) __attribute__((launch_bounds(threads)))
+
+#define DEVICE __device__ static inline __attribute__((always_inline))
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+
+constexpr int WarpLanes = 32;
+constexpr unsigned AllLanes = 0xFFFFFFFFu;
+
+DEVICE int thread_x() { return (int)__nvvm_read_ptx_sreg_tid_x(); }
+DEVICE int block_x() { return (int)__nvvm_read_ptx_sreg_ctaid_x(); }
+DEVICE int block_y() { return (int)__nvvm_read_ptx_sreg_ctaid_y(); }
+DEVICE int block_z() { return (int)__nvvm_read_ptx_sreg_ctaid_z(); }
+DEVICE int block_threads() { return (int)__nvvm_read_ptx_sreg_ntid_x(); }
+DEVICE int grid_y() { return (int)__nvvm_read_ptx_sreg_nctaid_y(); }
+
+DEVICE void block_barrier() { __syncthreads(); }
+DEVICE void warp_barrier() { __nvvm_bar_warp_sync(AllLanes); }
+
+// The value of the lane whose number differs in the bits of a mask. All lanes must come here.
+DEVICE float exchange(float value, int mask) { return __nvvm_shfl_sync_bfly_f32(AllLanes, value, mask, 31); }
+DEVICE int exchange(int value, int mask) { return __nvvm_shfl_sync_bfly_i32(AllLanes, value, mask, 31); }
+
+DEVICE unsigned bits_of(float x) { return __builtin_bit_cast(unsigned, x); }
+DEVICE float float_of(unsigned bits) { return __builtin_bit_cast(float, bits); }
+
+DEVICE int least(int a, int b) { return a < b ? a : b; }
+DEVICE int most(int a, int b) { return a > b ? a : b; }
+DEVICE long long least(long long a, long long b) { return a < b ? a : b; }
+DEVICE long long most(long long a, long long b) { return a > b ? a : b; }
+
+// As the CPU's vectors have it: where the left is NaN or both are equal, the right.
+DEVICE float larger(float left, float right) { return left > right ? left : right; }
+DEVICE float smaller(float left, float right) { return left < right ? left : right; }
+
+// Four floats that are read or written at once; the address is a multiple of 16.
+struct alignas(16) Float4 { float x, y, z, w; };
+struct alignas(16) Int4 { int x, y, z, w; };
+
+constexpr float LowestFloat = -3.40282347e+38f;
+constexpr float HighestFloat = 3.40282347e+38f;

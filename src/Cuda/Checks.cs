@@ -1,0 +1,313 @@
+// What arguments must be, as far as the host can see it, in the CPU's wording: what was found, what was expected. Numbers in device
+// memory are not looked at, because that would wait for the device; kernels pass over what is out of range.
+using Engine.Backends;
+using Engine.Tensors;
+
+namespace Engine.Cuda;
+
+/// <summary>Checks of arguments; each throws <see cref="ArgumentException"/>.</summary>
+internal static class Checks
+{
+    /// <summary>A tensor of floats, of any shape.</summary>
+    public static void Floats(in Tensor tensor, string name)
+    {
+        if (tensor.IsNone || tensor.Type != DType.Float32)
+            throw new ArgumentException($"{name} is {tensor}, expected float32 [rows, columns].", name);
+    }
+
+    /// <summary>Two tensors of floats and of one shape.</summary>
+    public static void Pair(in Tensor x, string xName, in Tensor y, string yName)
+    {
+        Floats(x, xName);
+        Floats(y, yName);
+        if (y.Shape != x.Shape)
+            throw new ArgumentException($"{yName} is {y}, expected the shape of {xName}, {x.Shape}.", yName);
+    }
+
+    /// <summary>One row of a known width.</summary>
+    public static void Vector(in Tensor vector, DType type, int width, string name)
+    {
+        if (vector.IsNone || vector.Type != type || vector.Shape != new Shape(1, width))
+            throw new ArgumentException($"{name} is {vector}, expected {type.Word()} [1, {width}].", name);
+    }
+
+    /// <summary>Gain and bias of the width of the rows.</summary>
+    public static void Norm(in NormWeights weights, int width)
+    {
+        Vector(weights.Gain, DType.Float32, width, "weights.Gain");
+        if (!weights.Bias.IsNone) Vector(weights.Bias, DType.Float32, width, "weights.Bias");
+        if (!(weights.Epsilon >= 0f))
+            throw new ArgumentException($"weights.Epsilon is {weights.Epsilon}, expected at least 0.", nameof(weights));
+    }
+
+    /// <summary>Places in logits.</summary>
+    public static void Places(in Tensor places)
+    {
+        if (places.IsNone || places.Type != DType.Int32 || places.Columns != 2)
+            throw new ArgumentException($"places is {places}, expected int32 [n, 2]: row, token.", nameof(places));
+    }
+
+    /// <summary>Columns that are selected.</summary>
+    public static void Columns(in Tensor columns)
+    {
+        if (columns.IsNone || columns.Type != DType.Int32 || columns.Rows != 1)
+            throw new ArgumentException($"The columns are {columns}, expected int32 [1, n].", nameof(columns));
+    }
+
+    /// <summary>Arguments of an embedding.</summary>
+    public static void Embed(in Tensor ids, int width, in Tensor positions, in Tensor positionIds)
+    {
+        Ids(ids, nameof(ids));
+        if (positions.IsNone) return;
+        if (positions.Type != DType.Float32 || positions.Columns != width)
+        {
+            throw new ArgumentException(
+                $"The positions are {positions}, expected float32 with {width:N0} columns.", nameof(positions));
+        }
+
+        Ids(positionIds, nameof(positionIds));
+        if (positionIds.Columns != ids.Columns)
+        {
+            throw new ArgumentException(
+                $"There are {positionIds.Columns:N0} position ids for {ids.Columns:N0} ids.", nameof(positionIds));
+        }
+    }
+
+    /// <summary>Arguments of a linear layer.</summary>
+    public static void Linear(in Tensor x, Weight weight, in Tensor bias, Activation activation)
+    {
+        if (x.IsNone || x.Type != DType.Float32) throw new ArgumentException($"x is {x}, expected float32.", nameof(x));
+        if (x.Columns != weight.Inputs)
+        {
+            throw new ArgumentException(
+                $"x has {x.Columns:N0} columns, expected {weight.Inputs:N0}, the inputs of the weight.", nameof(x));
+        }
+
+        if (!bias.IsNone && (bias.Type != DType.Float32 || bias.Shape != new Shape(1, weight.Outputs)))
+            throw new ArgumentException($"The bias is {bias}, expected float32 [1, {weight.Outputs}].", nameof(bias));
+        if (activation is < Activation.None or > Activation.Sigmoid)
+            throw new ArgumentException($"The activation is {activation}, which is unknown.", nameof(activation));
+    }
+
+    /// <summary>Arguments of attention of whole sentences.</summary>
+    public static void Sentences(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec)
+    {
+        Floats(query, nameof(query));
+        Floats(key, nameof(key));
+        Floats(value, nameof(value));
+        Spec(spec, key.Columns, value.Columns);
+        if (query.Columns != key.Columns)
+            throw new ArgumentException($"query is {query.Shape} and key {key.Shape}, expected one width.", nameof(query));
+        if (key.Rows != value.Rows)
+            throw new ArgumentException($"key is {key.Shape} and value {value.Shape}, expected as many rows.", nameof(value));
+        if (queries.Sentences != keys.Sentences)
+        {
+            throw new ArgumentException(
+                $"The queries are of {queries.Sentences} sentences and the keys of {keys.Sentences}, expected as many.",
+                nameof(keys));
+        }
+
+        Score(score, key.Columns);
+        Offsets(queries, query.Rows, nameof(queries));
+        Offsets(keys, key.Rows, nameof(keys));
+    }
+
+    /// <summary>The size of a cache.</summary>
+    public static void Cache(int blocks, int keyColumns, int valueColumns, int heads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(blocks);
+        Heads(keyColumns, valueColumns, heads);
+        long most = int.MaxValue / KeyValueCache.BlockPositions;
+        if (keyColumns > most || valueColumns > most || blocks > most)
+        {
+            throw new ArgumentException(
+                $"The cache has {blocks} blocks of {keyColumns} and {valueColumns} columns, expected at most {most} of each.",
+                nameof(blocks));
+        }
+    }
+
+    /// <summary>Rows and slots that are written to a cache.</summary>
+    public static void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots)
+    {
+        Floats(keys, nameof(keys));
+        Floats(values, nameof(values));
+        if (keys.Columns != cache.KeyColumns || values.Columns != cache.ValueColumns)
+        {
+            throw new ArgumentException(
+                $"keys is {keys.Shape} and values {values.Shape}, expected {cache.KeyColumns} and {cache.ValueColumns} columns.",
+                nameof(keys));
+        }
+
+        Integers(slots, nameof(slots));
+        if (slots.Rows != 1 || keys.Rows != slots.Columns || values.Rows != slots.Columns)
+        {
+            throw new ArgumentException(
+                $"slots is {slots.Shape} for {keys.Rows} keys and {values.Rows} values, expected one slot for each.",
+                nameof(slots));
+        }
+    }
+
+    /// <summary>Pairs of blocks.</summary>
+    public static void Pairs(in Tensor pairs)
+    {
+        Integers(pairs, nameof(pairs));
+        if (pairs.Columns != 2) throw new ArgumentException($"pairs is {pairs.Shape}, expected 2 columns.", nameof(pairs));
+    }
+
+    /// <summary>Arguments of attention to a cache.</summary>
+    public static void Cached(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+    {
+        Floats(query, nameof(query));
+        Spec(spec, cache.KeyColumns, cache.ValueColumns);
+        if (spec.Heads != cache.Heads)
+            throw new ArgumentException($"Heads is {spec.Heads}, expected {cache.Heads}, as the cache has.", nameof(spec));
+        if (query.Columns != cache.KeyColumns)
+        {
+            throw new ArgumentException(
+                $"query is {query.Shape}, expected {cache.KeyColumns} columns, as the cache has.", nameof(query));
+        }
+
+        Score(score, cache.KeyColumns);
+        Integers(view.Blocks, nameof(view));
+        Integers(view.Lengths, nameof(view));
+        if (view.Blocks.Rows != query.Rows || view.Lengths.Rows != 1 || view.Lengths.Columns != query.Rows)
+        {
+            throw new ArgumentException(
+                $"The blocks are {view.Blocks.Shape} and the lengths {view.Lengths.Shape}, expected {query.Rows} of each.",
+                nameof(view));
+        }
+    }
+
+    /// <summary>One row of floats.</summary>
+    public static void Row(in Tensor x, string name)
+    {
+        Floats(x, name);
+        if (x.Rows != 1) throw new ArgumentException($"{name} is {x}, expected float32 [1, n].", name);
+    }
+
+    /// <summary>A rate that leaves something.</summary>
+    public static void Dropout(in Dropout dropout)
+    {
+        if (!(dropout.Rate >= 0f && dropout.Rate < 1f) || dropout.Threshold > ushort.MaxValue)
+            throw new ArgumentException($"The dropout rate is {dropout.Rate}, expected 0 to below 1.", nameof(dropout));
+    }
+
+    /// <summary>A type that weights are trained in.</summary>
+    public static void Precision(DType type)
+    {
+        if (type is not (DType.Float32 or DType.BFloat16))
+            throw new ArgumentException($"The type is {type.Word()}, expected float32 or bfloat16.", nameof(type));
+    }
+
+    /// <summary>A known activation.</summary>
+    public static void Known(Activation activation)
+    {
+        if (activation is < Activation.None or > Activation.Sigmoid)
+            throw new ArgumentException($"The activation is {activation}, which is unknown.", nameof(activation));
+    }
+
+    /// <summary>Arguments of the gradients of a linear layer.</summary>
+    public static void LinearGradient(in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient)
+    {
+        Floats(x, nameof(x));
+        Floats(dy, nameof(dy));
+        Floats(weightGradient, nameof(weightGradient));
+        if (dy.Rows != x.Rows) throw new ArgumentException($"dy is {dy}, expected the {x.Rows} rows of x.", nameof(dy));
+        if (weightGradient.Shape != new Shape(dy.Columns, x.Columns))
+        {
+            throw new ArgumentException(
+                $"weightGradient is {weightGradient}, expected {new Shape(dy.Columns, x.Columns)}.", nameof(weightGradient));
+        }
+
+        if (!biasGradient.IsNone) Vector(biasGradient, DType.Float32, dy.Columns, nameof(biasGradient));
+    }
+
+    /// <summary>Arguments of the gradients of a norm.</summary>
+    public static void NormGradient(
+        in Tensor x, in NormWeights weights, in Tensor dy, in Tensor passed, in Tensor gainGradient, in Tensor biasGradient)
+    {
+        Pair(x, nameof(x), dy, nameof(dy));
+        Norm(weights, x.Columns);
+        if (!passed.IsNone) Pair(x, nameof(x), passed, nameof(passed));
+        Vector(gainGradient, DType.Float32, x.Columns, nameof(gainGradient));
+        if (!biasGradient.IsNone) Vector(biasGradient, DType.Float32, x.Columns, nameof(biasGradient));
+    }
+
+    /// <summary>Arguments of the gradient of an embedding.</summary>
+    public static void EmbedGradient(in Tensor ids, string idsName, in Tensor dy, in Tensor table, string tableName)
+    {
+        Vector(ids, DType.Int32, dy.Rows, idsName);
+        Floats(table, tableName);
+        if (table.Columns != dy.Columns)
+            throw new ArgumentException($"{tableName} is {table}, expected {dy.Columns} columns, those of dy.", tableName);
+    }
+
+    /// <summary>Arguments of the gradients of attention of whole sentences.</summary>
+    public static void SentencesGradient(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Tensor dy, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec, in Dropout dropout, in Tensor queryGradient, in Tensor keyGradient, in Tensor valueGradient)
+    {
+        Sentences(query, key, value, score, queries, keys, spec);
+        Dropout(dropout);
+        Floats(dy, nameof(dy));
+        if (dy.Shape != new Shape(query.Rows, value.Columns))
+            throw new ArgumentException($"dy is {dy}, expected {new Shape(query.Rows, value.Columns)}.", nameof(dy));
+        Pair(query, nameof(query), queryGradient, nameof(queryGradient));
+        Pair(key, nameof(key), keyGradient, nameof(keyGradient));
+        Pair(value, nameof(value), valueGradient, nameof(valueGradient));
+    }
+
+    private static void Ids(in Tensor ids, string name)
+    {
+        if (ids.Type != DType.Int32 || ids.Rows != 1)
+            throw new ArgumentException($"The ids are {ids}, expected int32 [1, rows].", name);
+    }
+
+    private static void Spec(in AttentionSpec spec, int keyColumns, int valueColumns)
+    {
+        Heads(keyColumns, valueColumns, spec.Heads);
+        if (spec.Mask.Left < 0 || spec.Mask.Right < 0)
+            throw new ArgumentException($"The mask is {spec.Mask}, expected no negative distance.", nameof(spec));
+    }
+
+    private static void Heads(int keyColumns, int valueColumns, int heads)
+    {
+        if (heads < 1 || keyColumns < 0 || valueColumns < 0 || keyColumns % heads != 0 || valueColumns % heads != 0)
+        {
+            throw new ArgumentException(
+                $"The keys have {keyColumns} columns and the values {valueColumns}, expected multiples of {heads}, the heads.",
+                nameof(heads));
+        }
+    }
+
+    private static void Score(in Tensor score, int columns)
+    {
+        if (score.IsNone) return;
+        Floats(score, nameof(score));
+        if (score.Shape != new Shape(1, columns))
+            throw new ArgumentException($"score is {score.Shape}, expected {new Shape(1, columns)}.", nameof(score));
+    }
+
+    private static void Offsets(in Ragged ragged, int rows, string name)
+    {
+        Integers(ragged.Offsets, name);
+        if (ragged.Sentences < 0 || ragged.Offsets.Shape != new Shape(1, ragged.Sentences + 1))
+        {
+            throw new ArgumentException(
+                $"The offsets are {ragged.Offsets.Shape} for {ragged.Sentences} sentences, expected one more than sentences.",
+                name);
+        }
+
+        if (ragged.Rows != rows)
+            throw new ArgumentException($"The sentences have {ragged.Rows} rows, expected {rows}.", name);
+    }
+
+    private static void Integers(in Tensor tensor, string name)
+    {
+        if (tensor.IsNone || tensor.Type != DType.Int32)
+            throw new ArgumentException($"{name} is {tensor}, expected {DType.Int32.Word()}.", name);
+    }
+}

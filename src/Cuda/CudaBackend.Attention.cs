@@ -1,0 +1,59 @@
+// Attention of whole sentences: a block a tile of sixteen queries of one sentence and head.
+using Engine.Backends;
+using Engine.Cuda.Device;
+using Engine.Tensors;
+
+namespace Engine.Cuda;
+
+public sealed unsafe partial class CudaBackend
+{
+    private const uint ThreadsOfAttention = 128;
+    private const int QueriesOfTile = 16;
+    private const int Lanes = 32;
+
+    /// <inheritdoc />
+    public Tensor Attention(
+        in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
+        AttendSentences(query, key, value, Tensor.None, queries, keys, spec, Backends.Dropout.None);
+
+    /// <inheritdoc />
+    public Tensor AdditiveAttention(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec)
+    {
+        if (score.IsNone) throw new ArgumentException("score is none, expected the vector of additive attention.", nameof(score));
+        return AttendSentences(query, key, value, score, queries, keys, spec, Backends.Dropout.None);
+    }
+
+    private Tensor AttendSentences(
+        in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
+        in AttentionSpec spec, in Dropout dropout)
+    {
+        Checks.Sentences(query, key, value, score, queries, keys, spec);
+        Tensor y = Rent(new Shape(query.Rows, value.Columns), DType.Float32);
+        if (y.Shape.Count == 0 || queries.Longest == 0) return y;
+        int headDim = key.Columns / spec.Heads, valueDim = value.Columns / spec.Heads;
+        int tiles = (queries.Longest + QueriesOfTile - 1) / QueriesOfTile;
+        (int columns, uint slices) = ValueSlices(valueDim);
+        Kernel kernel = dropout.IsNone
+            ? _kernels.Attention(!score.IsNone, columns)
+            : Training.Attention(!score.IsNone, columns);
+
+        // A kernel without dropout lacks the last five parameters, and does not look at them.
+        Launch(
+            kernel, checked((uint)queries.Sentences * (uint)tiles), (uint)spec.Heads, slices,
+            ThreadsOfAttention, 0,
+            Address(query), (long)query.Stride, Address(key), (long)key.Stride, Address(value), (long)value.Stride,
+            Address(score), Address(queries.Offsets), Address(keys.Offsets), query.Rows, key.Rows, tiles, headDim, valueDim,
+            spec.Scale, spec.Mask.Left, spec.Mask.Right, Address(y), (long)y.Stride,
+            (uint)dropout.Key, (uint)(dropout.Key >> 32), dropout.Site, dropout.Threshold, dropout.Scale);
+        return y;
+    }
+
+    // Columns of a value that a lane has, and how many blocks share a value; each of them computes the scores.
+    private static (int Columns, uint Slices) ValueSlices(int valueDim)
+    {
+        int columns = valueDim <= Lanes ? 1 : valueDim <= 2 * Lanes ? 2 : 4;
+        return (columns, Blocks(valueDim, columns * Lanes));
+    }
+}

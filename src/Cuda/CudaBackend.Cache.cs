@@ -1,0 +1,120 @@
+// The cache of keys and values, and attention to it. Inside a block the layout is the kernels': keys [heads * headDim][16], values
+// [heads][16][valueDim].
+using Engine.Backends;
+using Engine.Tensors;
+
+namespace Engine.Cuda;
+
+public sealed unsafe partial class CudaBackend
+{
+    private const int WarpsOfCached = 4;    // a warp has a row and head, or, for the weights, a row
+
+    /// <inheritdoc />
+    public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
+    {
+        Checks.Cache(blocks, keyColumns, valueColumns, heads);
+        Tensor keys = Allocate(new Shape(blocks, keyColumns * KeyValueCache.BlockPositions), DType.Float32);
+        try
+        {
+            Tensor values = Allocate(new Shape(blocks, valueColumns * KeyValueCache.BlockPositions), DType.Float32);
+            return new KeyValueCache(keys, values, blocks, keyColumns, valueColumns, heads);
+        }
+        catch
+        {
+            Free(keys);
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public void FreeCache(in KeyValueCache cache)
+    {
+        Free(cache.Keys);
+        Free(cache.Values);
+    }
+
+    /// <inheritdoc />
+    public KeyValueCache GrowCache(in KeyValueCache cache, int blocks)
+    {
+        if (blocks < cache.Blocks)
+        {
+            throw new ArgumentException(
+                $"The cache would have {blocks} blocks, expected at least {cache.Blocks}.", nameof(blocks));
+        }
+
+        KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, cache.Heads);
+        _context.Copy(Address(larger.Keys), Address(cache.Keys), cache.Keys.Shape.Count * sizeof(float));
+        _context.Copy(Address(larger.Values), Address(cache.Values), cache.Values.Shape.Count * sizeof(float));
+        FreeCache(cache);
+        return larger;
+    }
+
+    /// <inheritdoc />
+    public void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots)
+    {
+        Checks.Append(cache, keys, values, slots);
+        if (keys.Rows == 0) return;
+        Launch(
+            _kernels.Append, (uint)keys.Rows, 1, 1, ThreadsOfRow, 0,
+            Address(keys), (long)keys.Stride, Address(values), (long)values.Stride, Address(slots), Address(cache.Keys),
+            Address(cache.Values), cache.Blocks, cache.KeyColumns, cache.ValueColumns, cache.ValueColumns / cache.Heads);
+    }
+
+    /// <inheritdoc />
+    public void CopyBlocks(in KeyValueCache cache, in Tensor pairs)
+    {
+        Checks.Pairs(pairs);
+        if (pairs.Rows == 0) return;
+        Launch(
+            _kernels.CopyBlocks, (uint)pairs.Rows, 1, 1, ThreadsOfRow, 0,
+            Address(cache.Keys), Address(cache.Values), cache.Blocks, cache.KeyColumns, cache.ValueColumns, Address(pairs),
+            (long)pairs.Stride);
+    }
+
+    /// <inheritdoc />
+    public Tensor CachedAttention(in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
+        AttendCache(query, Tensor.None, cache, view, spec);
+
+    /// <inheritdoc />
+    public Tensor CachedAdditiveAttention(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+    {
+        if (score.IsNone) throw new ArgumentException("score is none, expected the vector of additive attention.", nameof(score));
+        return AttendCache(query, score, cache, view, spec);
+    }
+
+    /// <inheritdoc />
+    public Tensor CachedAttentionWeights(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads)
+    {
+        Checks.Cached(query, score, cache, view, spec);
+        if (firstHeads < 1 || firstHeads > spec.Heads)
+            throw new ArgumentException($"firstHeads is {firstHeads}, expected 1 to {spec.Heads}.", nameof(firstHeads));
+        Tensor y = Rent(new Shape(query.Rows, view.Longest), DType.Float32);
+        if (y.Shape.Count == 0) return y;
+        Launch(
+            score.IsNone ? _kernels.CachedWeightsDot : _kernels.CachedWeightsAdditive, Blocks(query.Rows, WarpsOfCached), 1, 1,
+            ThreadsOfAttention, 0,
+            Address(query), (long)query.Stride, Address(score), Address(cache.Keys), cache.Blocks, Address(view.Blocks),
+            (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
+            cache.KeyColumns / spec.Heads, spec.Scale, spec.Mask.Left, firstHeads, Address(y), (long)y.Stride, y.Columns);
+        return y;
+    }
+
+    private Tensor AttendCache(
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+    {
+        Checks.Cached(query, score, cache, view, spec);
+        Tensor y = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
+        if (y.Shape.Count == 0) return y;
+        int valueDim = cache.ValueColumns / spec.Heads;
+        (int columns, uint slices) = ValueSlices(valueDim);
+        Launch(
+            _kernels.Cached(!score.IsNone, columns), Blocks((long)query.Rows * spec.Heads, WarpsOfCached), slices, 1,
+            ThreadsOfAttention, 0,
+            Address(query), (long)query.Stride, Address(score), Address(cache.Keys), Address(cache.Values), cache.Blocks,
+            Address(view.Blocks), (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
+            cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, Address(y), (long)y.Stride);
+        return y;
+    }
+}

@@ -1,0 +1,162 @@
+// The row-wise operators: norms, element-wise arithmetic, and what decoding asks of logits. Arguments are checked, kernels launched.
+using Engine.Backends;
+using Engine.Cuda.Device;
+using Engine.Tensors;
+
+namespace Engine.Cuda;
+
+public sealed unsafe partial class CudaBackend
+{
+    private const uint ThreadsOfWide = 256;         // of the element-wise kernels: a column each
+    private const uint ThreadsOfRow = 128;          // of kernels that take a row a block, and of norms: a row a warp
+    private const int RowsOfNorm = 4;
+    private const uint ThreadsOfSoftmax = 512;
+    private const int MostGridRows = 65_535;        // kernels go on from there in steps of the grid
+
+    /// <inheritdoc />
+    public Tensor Norm(in Tensor x, in NormWeights weights)
+    {
+        Checks.Floats(x, nameof(x));
+        Checks.Norm(weights, x.Columns);
+        Tensor y = Rent(x.Shape, DType.Float32);
+        RunNorm(x, Tensor.None, weights, Tensor.None, y);
+        return y;
+    }
+
+    /// <inheritdoc />
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights)
+    {
+        Checks.Pair(x, nameof(x), residual, nameof(residual));
+        Checks.Norm(weights, x.Columns);
+        Tensor y = Rent(x.Shape, DType.Float32);
+        RunNorm(x, residual, weights, Tensor.None, y);
+        return y;
+    }
+
+    /// <inheritdoc />
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum)
+    {
+        Checks.Pair(x, nameof(x), residual, nameof(residual));
+        Checks.Norm(weights, x.Columns);
+        Tensor added = Rent(x.Shape, DType.Float32);   // sum is set last: a caller may pass one variable as x and as sum
+        Tensor y = Rent(x.Shape, DType.Float32);
+        RunNorm(x, residual, weights, added, y);
+        sum = added;
+        return y;
+    }
+
+    /// <inheritdoc />
+    public Tensor Add(in Tensor x, in Tensor y) => RunElementwise(_kernels.Add, x, y);
+
+    /// <inheritdoc />
+    public Tensor Multiply(in Tensor x, in Tensor y) => RunElementwise(_kernels.Multiply, x, y);
+
+    /// <inheritdoc />
+    public void Suppress(in Tensor logits, in Tensor places)
+    {
+        Checks.Floats(logits, nameof(logits));
+        Checks.Places(places);
+        if (places.Rows == 0) return;
+        Launch(
+            _kernels.Suppress, Blocks(places.Rows, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,
+            Address(logits), (long)logits.Stride, logits.Rows, logits.Columns, Address(places), (long)places.Stride, places.Rows);
+    }
+
+    /// <inheritdoc />
+    public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties)
+    {
+        Checks.Floats(logits, nameof(logits));
+        Checks.Places(places);
+        Checks.Vector(penalties, DType.Float32, places.Rows, nameof(penalties));
+        if (places.Rows == 0) return;
+        Launch(
+            _kernels.Penalize, Blocks(places.Rows, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,
+            Address(logits), (long)logits.Stride, logits.Rows, logits.Columns, Address(places), (long)places.Stride,
+            Address(penalties), places.Rows);
+    }
+
+    /// <inheritdoc />
+    public Tensor SelectColumns(in Tensor x, in Tensor columns)
+    {
+        Checks.Floats(x, nameof(x));
+        Checks.Columns(columns);
+        Tensor y = Rent(new Shape(x.Rows, columns.Columns), DType.Float32);
+        if (y.Shape.Count == 0) return y;
+        Launch(
+            _kernels.SelectColumns, Blocks(y.Columns, ThreadsOfWide), GridRows(y.Rows), 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, x.Columns, Address(columns), Address(y), (long)y.Stride, y.Rows, y.Columns);
+        return y;
+    }
+
+    /// <inheritdoc />
+    public Tensor LogSoftmax(in Tensor logits)
+    {
+        Checks.Floats(logits, nameof(logits));
+        Tensor y = Rent(logits.Shape, DType.Float32);
+        if (y.Shape.Count == 0) return y;
+        Launch(
+            _kernels.LogSoftmax, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
+            Address(logits), (long)logits.Stride, Address(y), (long)y.Stride, y.Columns);
+        return y;
+    }
+
+    /// <inheritdoc />
+    public Tensor TopK(in Tensor logits, int k, out Tensor tokens)
+    {
+        Checks.Floats(logits, nameof(logits));
+        if (k < 1 || k > logits.Columns)
+            throw new ArgumentException($"k is {k}, expected 1 to {logits.Columns}, the width of the logits.", nameof(k));
+        var shape = new Shape(logits.Rows, k);
+        Tensor values = Rent(shape, DType.Float32);
+        Tensor best = Rent(shape, DType.Int32);
+        if (logits.Rows > 0)
+        {
+            Launch(
+                _kernels.TopK, (uint)logits.Rows, 1, 1, ThreadsOfSoftmax, 0,
+                Address(logits), (long)logits.Stride, Address(values), (long)values.Stride, Address(best), (long)best.Stride,
+                logits.Columns, k);
+        }
+
+        tokens = best;
+        return values;
+    }
+
+    /// <inheritdoc />
+    public Tensor LogProbability(in Tensor logits, in Tensor tokens)
+    {
+        Checks.Floats(logits, nameof(logits));
+        Checks.Vector(tokens, DType.Int32, logits.Rows, nameof(tokens));
+        Tensor y = Rent(new Shape(logits.Rows, 1), DType.Float32);
+        if (logits.Shape.Count == 0) return y;
+        Launch(
+            _kernels.LogProbability, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
+            Address(logits), (long)logits.Stride, Address(tokens), Address(y), (long)y.Stride, logits.Columns);
+        return y;
+    }
+
+    // Addresses of none are 0, which kernels take for nothing.
+    private void RunNorm(in Tensor x, in Tensor residual, in NormWeights weights, in Tensor sum, in Tensor y)
+    {
+        if (y.Shape.Count == 0) return;
+        Launch(
+            _kernels.Norm, Blocks(y.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
+            Address(x), (long)x.Stride, Address(residual), (long)residual.Stride, Address(sum), (long)sum.Stride,
+            Address(y), (long)y.Stride, Address(weights.Gain), Address(weights.Bias), y.Rows, y.Columns, weights.Epsilon,
+            weights.IsRms ? 1 : 0);
+    }
+
+    private Tensor RunElementwise(Kernel kernel, in Tensor x, in Tensor y)
+    {
+        Checks.Pair(x, nameof(x), y, nameof(y));
+        Tensor z = Rent(x.Shape, DType.Float32);
+        if (z.Shape.Count == 0) return z;
+        Launch(
+            kernel, Blocks(z.Columns, ThreadsOfWide), GridRows(z.Rows), 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, Address(y), (long)y.Stride, Address(z), (long)z.Stride, z.Rows, z.Columns);
+        return z;
+    }
+
+    private static uint Blocks(long count, long ofBlock) => checked((uint)((count + ofBlock - 1) / ofBlock));
+
+    private static uint GridRows(long rows) => (uint)Math.Min(rows, MostGridRows);
+}

@@ -1,0 +1,23 @@
+// What the driver or cuBLAS refused. After an error of a kernel the context is lost, so the backend says so once and clearly.
+namespace Engine.Cuda;
+
+/// <summary>A call of CUDA failed.</summary>
+public sealed class CudaException : Exception
+{
+    /// <summary>Says which call failed, and how.</summary>
+    /// <param name="call">What was done, as in <c>launch of layer_norm</c>.</param>
+    /// <param name="code">The error's number.</param>
+    /// <param name="description">The driver's name and text for it.</param>
+    public CudaException(string call, int code, string description)
+        : base($"CUDA: {call} failed with {description} ({code}).")
+    {
+        Call = call;
+        Code = code;
+    }
+
+    /// <summary>What was done.</summary>
+    public string Call { get; }
+
+    /// <summary>The error's number; cuBLAS has numbers of its own.</summary>
+    public int Code { get; }
+}

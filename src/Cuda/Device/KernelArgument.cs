@@ -1,0 +1,29 @@
+// A parameter of a kernel by value: eight bytes are room for each kind, so that a launch's parameters are a span on the stack.
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Engine.Cuda.Device;
+
+/// <summary>A number or an address that a kernel is given. Only as many bytes are read as the kernel's parameter has.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 8)]
+internal readonly struct KernelArgument
+{
+    private readonly long _bits;
+
+    private KernelArgument(long bits) => _bits = bits;
+
+    public static implicit operator KernelArgument(nint address) => new(address);
+
+    public static implicit operator KernelArgument(long number) => new(number);
+
+    public static implicit operator KernelArgument(int number) => new(number);
+
+    public static implicit operator KernelArgument(uint number) => new(number);
+
+    public static implicit operator KernelArgument(float number) => new(Unsafe.BitCast<float, uint>(number));
+}
+
+/// <summary>A kernel of a loaded module.</summary>
+/// <param name="Function">The driver's handle.</param>
+/// <param name="Name">Its name in the PTX, for messages.</param>
+internal readonly record struct Kernel(nint Function, string Name);

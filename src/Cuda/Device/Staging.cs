@@ -1,0 +1,76 @@
+// Pinned host memory that numbers pass through on their way to and from the device: copies from it need not wait, so what a step
+// writes is one run of copies behind each other. What was put there must stay until the stream has been waited for.
+using System.Runtime.InteropServices;
+
+namespace Engine.Cuda.Device;
+
+/// <summary>Copies between host and device.</summary>
+internal sealed unsafe class Staging : IDisposable
+{
+    private const int Bytes = 4 << 20;
+    private const int Alignment = 64;
+
+    private readonly CudaDeviceContext _context;
+    private byte* _memory;
+    private int _used;
+
+    /// <summary>Takes the pinned memory.</summary>
+    public Staging(CudaDeviceContext context)
+    {
+        _context = context;
+        context.MakeCurrent();
+        void* memory;
+        context.Check(context.Calls.MemHostAlloc(&memory, Bytes, 0), "cuMemHostAlloc");
+        _memory = (byte*)memory;
+    }
+
+    /// <summary>Copies to the device. The source may be changed at once.</summary>
+    public void Write<T>(nint destination, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values);
+        while (!bytes.IsEmpty)
+        {
+            if (_used == Bytes) Wait();
+            int count = Math.Min(bytes.Length, Bytes - _used);
+            bytes[..count].CopyTo(new Span<byte>(_memory + _used, count));
+            _context.MakeCurrent();
+            _context.Check(
+                _context.Calls.MemcpyHtoDAsync(destination, _memory + _used, (nuint)count, _context.Stream), "cuMemcpyHtoDAsync");
+            _used = Math.Min((_used + count + (Alignment - 1)) & ~(Alignment - 1), Bytes);
+            destination += count;
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>Copies to the host when all work before is done.</summary>
+    public void Read<T>(nint source, Span<T> values) where T : unmanaged
+    {
+        Span<byte> bytes = MemoryMarshal.AsBytes(values);
+        while (!bytes.IsEmpty)
+        {
+            if (_used == Bytes) Wait();
+            int count = Math.Min(bytes.Length, Bytes - _used);
+            byte* place = _memory + _used;
+            _context.MakeCurrent();
+            _context.Check(_context.Calls.MemcpyDtoHAsync(place, source, (nuint)count, _context.Stream), "cuMemcpyDtoHAsync");
+            Wait();
+            new ReadOnlySpan<byte>(place, count).CopyTo(bytes);
+            source += count;
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>Frees the pinned memory.</summary>
+    public void Dispose()
+    {
+        if (_memory == null) return;
+        _ = _context.Calls.MemFreeHost(_memory);
+        _memory = null;
+    }
+
+    private void Wait()
+    {
+        _context.Synchronize();
+        _used = 0;
+    }
+}
