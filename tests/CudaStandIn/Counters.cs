@@ -1,0 +1,21 @@
+// What happened, in numbers that a test may ask for.
+namespace CudaStandIn;
+
+internal sealed class Counters
+{
+    public long Calls { get; set; }
+
+    public long Errors { get; set; }
+
+    public long Launches { get; set; }
+
+    public long Instructions { get; set; }
+
+    public long Waits { get; set; }
+
+    public long Copies { get; set; }
+
+    public long Products { get; set; }
+
+    public long Leaks { get; set; }
+}

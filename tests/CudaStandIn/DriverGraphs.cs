@@ -1,0 +1,148 @@
+// Capture and graphs. The rules are the driver's: what would wait or allocate voids the capture, and its end says so.
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace CudaStandIn;
+
+/// <summary>CUgraphExecUpdateResultInfo.</summary>
+internal struct UpdateResult
+{
+    public int Result;
+    public nint ErrorNode;
+    public nint ErrorFromNode;
+}
+
+internal static unsafe class DriverGraphs
+{
+    [UnmanagedCallersOnly(EntryPoint = "cuStreamBeginCapture_v2", CallConvs = [typeof(CallConvCdecl)])]
+    public static int BeginCapture(nint stream, int mode) => Machine.InContext("cuStreamBeginCapture_v2", () =>
+    {
+        if (stream == 0) throw new StandInException(Code.CaptureUnsupported, "stream 0 cannot be captured");
+        Stream captured = Machine.Handles.Get<Stream>(stream);
+        if (mode is < 0 or > 2) return Code.InvalidValue;
+        if (captured.Capture != null) return Code.InvalidValue;
+        captured.Capture = new Capture(captured, mode == 2 ? -1 : Environment.CurrentManagedThreadId);
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuStreamEndCapture", CallConvs = [typeof(CallConvCdecl)])]
+    public static int EndCapture(nint stream, nint* graph) => Machine.InContext("cuStreamEndCapture", () =>
+    {
+        Stream captured = Machine.Handles.Get<Stream>(stream);
+        Capture? capture = captured.Capture;
+        if (capture == null) return Code.InvalidValue;
+        if (capture.Origin != captured) throw Void(capture, Code.CaptureUnmatched, "a capture ends in another stream than it began");
+        captured.Capture = null;
+        foreach (Stream forked in capture.Forked) forked.Capture = null;
+        *graph = 0;
+        if (capture.IsVoid) throw new StandInException(Code.CaptureInvalidated, "the capture is void by an earlier error");
+        if (capture.Forked.Count > 0) throw new StandInException(Code.CaptureUnjoined, $"{capture.Forked.Count} streams of the capture were not joined");
+        *graph = Machine.Handles.Add(new Graph(capture.Nodes));
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuStreamIsCapturing", CallConvs = [typeof(CallConvCdecl)])]
+    public static int IsCapturing(nint stream, int* status) => Machine.InContext("cuStreamIsCapturing", () =>
+    {
+        Capture? capture = Machine.Handles.Get<Stream>(stream).Capture;
+        *status = capture == null ? 0 : capture.IsVoid ? 2 : 1;
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphInstantiateWithFlags", CallConvs = [typeof(CallConvCdecl)])]
+    public static int Instantiate(nint* exec, nint graph, ulong flags) => Machine.InContext("cuGraphInstantiateWithFlags", () =>
+    {
+        if (exec == null || flags > 15) return Code.InvalidValue;
+        *exec = Machine.Handles.Add(new GraphExec(Machine.Handles.Get<Graph>(graph).Nodes));
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphLaunch", CallConvs = [typeof(CallConvCdecl)])]
+    public static int Launch(nint exec, nint stream) => Machine.InContext("cuGraphLaunch", () =>
+    {
+        GraphExec found = Machine.Handles.Get<GraphExec>(exec);
+        Stream queue = DriverStreams.Get(stream, "cuGraphLaunch");
+        IReadOnlyList<Work> nodes = found.Nodes;
+        foreach (Work node in nodes)
+        {
+            if (node.Kind == "kernel") Machine.Counters.Launches++;
+            DriverStreams.Enqueue(queue, node);
+        }
+
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphUpload", CallConvs = [typeof(CallConvCdecl)])]
+    public static int Upload(nint exec, nint stream) => Machine.InContext("cuGraphUpload", () =>
+    {
+        Machine.Handles.Get<GraphExec>(exec);
+        DriverStreams.Get(stream, "cuGraphUpload");
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphExecUpdate_v2", CallConvs = [typeof(CallConvCdecl)])]
+    public static int Update(nint exec, nint graph, UpdateResult* result) => Machine.InContext("cuGraphExecUpdate_v2", () =>
+    {
+        int reason = Machine.Handles.Get<GraphExec>(exec).Update(Machine.Handles.Get<Graph>(graph));
+        if (result != null) *result = new UpdateResult { Result = reason, ErrorNode = 0, ErrorFromNode = 0 };
+        return reason == 0 ? Code.Success : throw new StandInException(Code.GraphUpdate, $"the graphs differ, reason {reason}");
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphExecDestroy", CallConvs = [typeof(CallConvCdecl)])]
+    public static int ExecDestroy(nint exec) => Machine.InContext("cuGraphExecDestroy", () =>
+    {
+        Machine.Handles.Get<GraphExec>(exec);
+        Machine.Handles.Remove(exec);
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphDestroy", CallConvs = [typeof(CallConvCdecl)])]
+    public static int Destroy(nint graph) => Machine.InContext("cuGraphDestroy", () =>
+    {
+        Machine.Handles.Get<Graph>(graph);
+        Machine.Handles.Remove(graph);
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuGraphGetNodes", CallConvs = [typeof(CallConvCdecl)])]
+    public static int GetNodes(nint graph, nint* nodes, nuint* count) => Machine.InContext("cuGraphGetNodes", () =>
+    {
+        Graph found = Machine.Handles.Get<Graph>(graph);
+        if (count == null) return Code.InvalidValue;
+        if (nodes != null)
+            for (nuint i = 0; i < Math.Min(*count, (nuint)found.Nodes.Count); i++) nodes[i] = (nint)(i + 1);
+        *count = (nuint)found.Nodes.Count;
+        return Code.Success;
+    });
+
+    /// <summary>A call that allocates or waits: it voids the captures of this host thread.</summary>
+    public static void Unsafe(string call)
+    {
+        foreach (Stream stream in Machine.Handles.All<Stream>())
+        {
+            if (stream.Capture is { } capture && capture.Thread == Environment.CurrentManagedThreadId)
+                throw Void(capture, Code.CaptureUnsupported, $"{call} during a capture");
+        }
+    }
+
+    public static StandInException Void(Capture capture, int code, string message)
+    {
+        capture.IsVoid = true;
+        return new StandInException(code, message);
+    }
+
+    /// <summary>A stream that waits for an event of a capture takes part in it; the origin that waits takes it back.</summary>
+    public static void Join(Stream stream, Capture capture)
+    {
+        if (stream.Capture != null && stream.Capture != capture) throw Void(capture, Code.CaptureUnmatched, "two captures would become one");
+        if (stream == capture.Origin)
+        {
+            foreach (Stream forked in capture.Forked) forked.Capture = null;
+            capture.Forked.Clear();
+            return;
+        }
+
+        stream.Capture = capture;
+        capture.Forked.Add(stream);
+    }
+}
