@@ -29,6 +29,9 @@ public abstract class ConformanceHarness : IDisposable
     /// <summary>Whether a row has the same bits whatever batch it stands in.</summary>
     protected virtual bool IsBatchInvariant => true;
 
+    /// <summary>Whether the backend can look at indices in a tensor before it runs; a device passes over those out of range.</summary>
+    protected virtual bool SeesValues => true;
+
     private protected IBackend Backend => _backend ??= Create();
 
     private protected ReferenceBackend Reference { get; } = new();

@@ -37,10 +37,18 @@ public sealed class CudaBackendTests
     }
 
     [Fact]
-    public void With_driver_and_device_it_says_that_it_has_no_kernels()
+    public void With_driver_device_and_cublas_it_can_be_used()
     {
-        Assert.False(new CudaBackendProvider(() => Complete).IsAvailable(out string reason));
-        Assert.Equal("Some GPU was found, but this build has no CUDA kernels yet", reason);
+        Assert.True(new CudaBackendProvider(() => Complete).IsAvailable(out string reason));
+        Assert.Equal("Some GPU", reason);
+    }
+
+    [Fact]
+    public void A_device_that_is_not_there_is_refused_with_the_number_of_those_that_are()
+    {
+        var failure = Assert.Throws<BackendUnavailableException>(
+            () => new CudaBackendProvider(() => Complete).Create(new BackendOptions { Device = 1 }));
+        Assert.Equal("device 1 was asked for, and there are 1, numbered from 0", failure.Reason);
     }
 
     [Fact]
@@ -58,9 +66,10 @@ public sealed class CudaBackendTests
     {
         IBackendProvider provider = CudaBackend.Provider;
         Assert.Equal("cuda", provider.Word);
-        Assert.False(provider.IsAvailable(out string reason));
+        bool isAvailable = provider.IsAvailable(out string reason);
         Assert.NotEmpty(reason);
         Assert.DoesNotContain('\n', reason);
+        if (isAvailable) return;
         var failure = Assert.Throws<BackendUnavailableException>(() => provider.Create(new BackendOptions()));
         Assert.Equal(reason, failure.Reason);
     }

@@ -1,0 +1,30 @@
+// The device that the tests run on: the stand-in that lies beside them, so that they prove the committed kernels on any machine; or,
+// where ENGINE_TEST_CUDA is "real", the machine's own.
+using Engine.Cuda;
+using Engine.Cuda.Driver;
+using Xunit;
+
+namespace Cuda.Tests;
+
+internal static class Device
+{
+    private static readonly Lazy<CudaInfo> Found = new(Find);
+
+    /// <summary>What was found; it is looked for once.</summary>
+    public static CudaInfo Info => Found.Value;
+
+    public static CudaBackend Open(bool usesOwnProducts)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in is built on Linux only.");
+        return new CudaBackend(Info, 0, usesOwnProducts);
+    }
+
+    private static CudaInfo Find()
+    {
+        if (Environment.GetEnvironmentVariable("ENGINE_TEST_CUDA") == "real") return CudaInfo.Find();
+        return CudaProbe.Find(new CudaLibraries(
+            [Beside("libcuda.so.1")], [new CublasNames(13, Beside("libcublas.so.13"), Beside("libcublasLt.so.13"))]));
+    }
+
+    private static string Beside(string library) => Path.Combine(AppContext.BaseDirectory, library);
+}
