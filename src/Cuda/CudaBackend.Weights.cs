@@ -1,7 +1,6 @@
 // Weights are copied to the device as the file has them, some rows at a time; and the products that cuBLAS does with them.
 using Engine.Backends;
 using Engine.Cuda.Driver;
-using Engine.Formats;
 using Engine.Tensors;
 
 namespace Engine.Cuda;
@@ -10,21 +9,18 @@ public sealed unsafe partial class CudaBackend
 {
     private const int BytesAtOnce = 1 << 20;
 
-    // 128 · 128 · inputs must stay below 2³¹ in a sum of int8 products.
-    private const int MostInt8Inputs = 131_071;
-
     /// <inheritdoc />
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        int outputs = CheckParts(parts);
+        int outputs = WeightParts.Check(parts);
         var weight = new CudaWeight(_context, outputs, parts[0].Shape.Columns, parts[0].Type, rounding);
         try
         {
             int output = 0;
             foreach (HostTensor part in parts)
             {
-                if (weight.Scales != 0) CopyScales(part, weight, output);
+                if (weight.Scales != 0) _staging.Write<float>(weight.Scales + (output * sizeof(float)), WeightParts.RowScales(part));
                 if (weight.Inputs > 0) CopyRows(part, weight, output);
                 output += part.Shape.Rows;
             }
@@ -92,66 +88,6 @@ public sealed unsafe partial class CudaBackend
             nint place = weight.Data + (nint)((long)(firstOutput + row) * rowBytes);
             _staging.Write<byte>(place, rows.AsSpan(0, count * rowBytes));
         }
-    }
-
-    private void CopyScales(HostTensor part, CudaWeight weight, int firstOutput)
-    {
-        int rows = part.Shape.Rows, expected = part.Type == DType.Int8 ? rows : 1;
-        float[] scales = part.Scales ?? [.. Enumerable.Repeat(1f, expected)];   // as HostTensor reads them
-        if (scales.Length != expected)
-        {
-            throw new ModelFormatException(part.File, $"the number of scales of {part.Name}", $"{scales.Length:N0}",
-                part.Type == DType.Int8 ? $"{expected:N0}, one a row" : "1");
-        }
-
-        for (int i = 0; i < scales.Length; i++)
-        {
-            if (!float.IsFinite(scales[i]) || scales[i] <= 0f)
-            {
-                throw new ModelFormatException(
-                    part.File, $"scale {i} of {part.Name}", $"{scales[i]}", "a finite number greater than 0");
-            }
-        }
-
-        if (part.Type == DType.Int16) scales = [.. Enumerable.Repeat(scales[0], rows)];
-        _staging.Write<float>(weight.Scales + (firstOutput * sizeof(float)), scales);
-    }
-
-    private static int CheckParts(ReadOnlySpan<HostTensor> parts)
-    {
-        if (parts.IsEmpty) throw new ArgumentException("There is no matrix to pack.", nameof(parts));
-        HostTensor first = parts[0];
-        long outputs = 0;
-        foreach (HostTensor part in parts)
-        {
-            if (part.Type == DType.Int32)
-            {
-                throw new ArgumentException(
-                    $"{part} is no weight, expected float32, float16, bfloat16, int8 or int16.", nameof(parts));
-            }
-
-            if (part.Type != first.Type || part.Shape.Columns != first.Shape.Columns)
-            {
-                throw new ArgumentException(
-                    $"{part} stands under {first}, expected the same type and number of columns.", nameof(parts));
-            }
-
-            if (part.Type == DType.Int8 && part.Shape.Columns > MostInt8Inputs)
-            {
-                throw new ModelFormatException(part.File, $"the width of {part.Name}", $"{part.Shape.Columns:N0}",
-                    $"at most {MostInt8Inputs:N0} for int8, so that sums stay within 32 bits");
-            }
-
-            outputs += part.Shape.Rows;
-        }
-
-        if (outputs > int.MaxValue)
-        {
-            throw new ArgumentException(
-                $"There are {outputs:N0} rows, expected at most {int.MaxValue:N0}.", nameof(parts));
-        }
-
-        return (int)outputs;
     }
 
     // y = x Wᵀ in row-major order is yᵀ = W xᵀ in cuBLAS's column-major order.
