@@ -37,14 +37,6 @@ KERNEL(Threads) bias_activation(
     }
 }
 
-KERNEL(Threads) copy_rows(
-    const float* x, long long x_stride, float* y, long long y_stride, int rows, int columns)
-{
-    int column = block_x() * Threads + thread_x();
-    if (column >= columns) return;
-    FOR_EACH_ROW(row, rows) y[row * y_stride + column] = x[row * x_stride + column];
-}
-
 // y[row, j] = x[row, columns[j]]; a column that is not there gives zero.
 KERNEL(Threads) select_columns(
     const float* x, long long x_stride, int x_columns, const int* columns, float* y, long long y_stride, int rows, int count)

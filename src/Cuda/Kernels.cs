@@ -19,7 +19,6 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel Add = find("pointwise", "add");
     public readonly Kernel Multiply = find("pointwise", "multiply");
     public readonly Kernel BiasActivation = find("pointwise", "bias_activation");
-    public readonly Kernel CopyRows = find("pointwise", "copy_rows");
     public readonly Kernel SelectColumns = find("pointwise", "select_columns");
     public readonly Kernel Suppress = find("pointwise", "suppress");
     public readonly Kernel Penalize = find("pointwise", "penalize");
