@@ -8,38 +8,6 @@ namespace Engine.Cuda;
 /// <summary>Checks of arguments; each throws <see cref="ArgumentException"/>.</summary>
 internal static class Checks
 {
-    /// <summary>A tensor of floats, of any shape.</summary>
-    public static void Floats(in Tensor tensor, string name)
-    {
-        if (tensor.IsNone || tensor.Type != DType.Float32)
-            throw new ArgumentException($"{name} is {tensor}, expected float32 [rows, columns].", name);
-    }
-
-    /// <summary>Two tensors of floats and of one shape.</summary>
-    public static void Pair(in Tensor x, string xName, in Tensor y, string yName)
-    {
-        Floats(x, xName);
-        Floats(y, yName);
-        if (y.Shape != x.Shape)
-            throw new ArgumentException($"{yName} is {y}, expected the shape of {xName}, {x.Shape}.", yName);
-    }
-
-    /// <summary>One row of a known width.</summary>
-    public static void Vector(in Tensor vector, DType type, int width, string name)
-    {
-        if (vector.IsNone || vector.Type != type || vector.Shape != new Shape(1, width))
-            throw new ArgumentException($"{name} is {vector}, expected {type.Word()} [1, {width}].", name);
-    }
-
-    /// <summary>Gain and bias of the width of the rows.</summary>
-    public static void Norm(in NormWeights weights, int width)
-    {
-        Vector(weights.Gain, DType.Float32, width, "weights.Gain");
-        if (!weights.Bias.IsNone) Vector(weights.Bias, DType.Float32, width, "weights.Bias");
-        if (!(weights.Epsilon >= 0f))
-            throw new ArgumentException($"weights.Epsilon is {weights.Epsilon}, expected at least 0.", nameof(weights));
-    }
-
     /// <summary>Places in logits.</summary>
     public static void Places(in Tensor places)
     {
@@ -85,8 +53,7 @@ internal static class Checks
 
         if (!bias.IsNone && (bias.Type != DType.Float32 || bias.Shape != new Shape(1, weight.Outputs)))
             throw new ArgumentException($"The bias is {bias}, expected float32 [1, {weight.Outputs}].", nameof(bias));
-        if (activation is < Activation.None or > Activation.Sigmoid)
-            throw new ArgumentException($"The activation is {activation}, which is unknown.", nameof(activation));
+        Known(activation);
     }
 
     /// <summary>Arguments of attention of whole sentences.</summary>
@@ -94,9 +61,9 @@ internal static class Checks
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec)
     {
-        Floats(query, nameof(query));
-        Floats(key, nameof(key));
-        Floats(value, nameof(value));
+        RowChecks.Floats(query, nameof(query));
+        RowChecks.Floats(key, nameof(key));
+        RowChecks.Floats(value, nameof(value));
         Spec(spec, key.Columns, value.Columns);
         if (query.Columns != key.Columns)
             throw new ArgumentException($"query is {query.Shape} and key {key.Shape}, expected one width.", nameof(query));
@@ -131,8 +98,8 @@ internal static class Checks
     /// <summary>Rows and slots that are written to a cache.</summary>
     public static void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots)
     {
-        Floats(keys, nameof(keys));
-        Floats(values, nameof(values));
+        RowChecks.Floats(keys, nameof(keys));
+        RowChecks.Floats(values, nameof(values));
         if (keys.Columns != cache.KeyColumns || values.Columns != cache.ValueColumns)
         {
             throw new ArgumentException(
@@ -160,7 +127,7 @@ internal static class Checks
     public static void Cached(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
-        Floats(query, nameof(query));
+        RowChecks.Floats(query, nameof(query));
         Spec(spec, cache.KeyColumns, cache.ValueColumns);
         if (spec.Heads != cache.Heads)
             throw new ArgumentException($"Heads is {spec.Heads}, expected {cache.Heads}, as the cache has.", nameof(spec));
@@ -184,7 +151,7 @@ internal static class Checks
     /// <summary>One row of floats.</summary>
     public static void Row(in Tensor x, string name)
     {
-        Floats(x, name);
+        RowChecks.Floats(x, name);
         if (x.Rows != 1) throw new ArgumentException($"{name} is {x}, expected float32 [1, n].", name);
     }
 
@@ -212,9 +179,9 @@ internal static class Checks
     /// <summary>Arguments of the gradients of a linear layer.</summary>
     public static void LinearGradient(in Tensor x, in Tensor dy, in Tensor weightGradient, in Tensor biasGradient)
     {
-        Floats(x, nameof(x));
-        Floats(dy, nameof(dy));
-        Floats(weightGradient, nameof(weightGradient));
+        RowChecks.Floats(x, nameof(x));
+        RowChecks.Floats(dy, nameof(dy));
+        RowChecks.Floats(weightGradient, nameof(weightGradient));
         if (dy.Rows != x.Rows) throw new ArgumentException($"dy is {dy}, expected the {x.Rows} rows of x.", nameof(dy));
         if (weightGradient.Shape != new Shape(dy.Columns, x.Columns))
         {
@@ -222,25 +189,25 @@ internal static class Checks
                 $"weightGradient is {weightGradient}, expected {new Shape(dy.Columns, x.Columns)}.", nameof(weightGradient));
         }
 
-        if (!biasGradient.IsNone) Vector(biasGradient, DType.Float32, dy.Columns, nameof(biasGradient));
+        if (!biasGradient.IsNone) RowChecks.Vector(biasGradient, DType.Float32, dy.Columns, nameof(biasGradient));
     }
 
     /// <summary>Arguments of the gradients of a norm.</summary>
     public static void NormGradient(
         in Tensor x, in NormWeights weights, in Tensor dy, in Tensor passed, in Tensor gainGradient, in Tensor biasGradient)
     {
-        Pair(x, nameof(x), dy, nameof(dy));
-        Norm(weights, x.Columns);
-        if (!passed.IsNone) Pair(x, nameof(x), passed, nameof(passed));
-        Vector(gainGradient, DType.Float32, x.Columns, nameof(gainGradient));
-        if (!biasGradient.IsNone) Vector(biasGradient, DType.Float32, x.Columns, nameof(biasGradient));
+        RowChecks.Pair(x, nameof(x), dy, nameof(dy));
+        RowChecks.Norm(weights, x.Columns);
+        if (!passed.IsNone) RowChecks.Pair(x, nameof(x), passed, nameof(passed));
+        RowChecks.Vector(gainGradient, DType.Float32, x.Columns, nameof(gainGradient));
+        if (!biasGradient.IsNone) RowChecks.Vector(biasGradient, DType.Float32, x.Columns, nameof(biasGradient));
     }
 
     /// <summary>Arguments of the gradient of an embedding.</summary>
     public static void EmbedGradient(in Tensor ids, string idsName, in Tensor dy, in Tensor table, string tableName)
     {
-        Vector(ids, DType.Int32, dy.Rows, idsName);
-        Floats(table, tableName);
+        RowChecks.Vector(ids, DType.Int32, dy.Rows, idsName);
+        RowChecks.Floats(table, tableName);
         if (table.Columns != dy.Columns)
             throw new ArgumentException($"{tableName} is {table}, expected {dy.Columns} columns, those of dy.", tableName);
     }
@@ -252,12 +219,12 @@ internal static class Checks
     {
         Sentences(query, key, value, score, queries, keys, spec);
         Dropout(dropout);
-        Floats(dy, nameof(dy));
+        RowChecks.Floats(dy, nameof(dy));
         if (dy.Shape != new Shape(query.Rows, value.Columns))
             throw new ArgumentException($"dy is {dy}, expected {new Shape(query.Rows, value.Columns)}.", nameof(dy));
-        Pair(query, nameof(query), queryGradient, nameof(queryGradient));
-        Pair(key, nameof(key), keyGradient, nameof(keyGradient));
-        Pair(value, nameof(value), valueGradient, nameof(valueGradient));
+        RowChecks.Pair(query, nameof(query), queryGradient, nameof(queryGradient));
+        RowChecks.Pair(key, nameof(key), keyGradient, nameof(keyGradient));
+        RowChecks.Pair(value, nameof(value), valueGradient, nameof(valueGradient));
     }
 
     private static void Ids(in Tensor ids, string name)
@@ -286,7 +253,7 @@ internal static class Checks
     private static void Score(in Tensor score, int columns)
     {
         if (score.IsNone) return;
-        Floats(score, nameof(score));
+        RowChecks.Floats(score, nameof(score));
         if (score.Shape != new Shape(1, columns))
             throw new ArgumentException($"score is {score.Shape}, expected {new Shape(1, columns)}.", nameof(score));
     }

@@ -20,7 +20,7 @@ public sealed unsafe partial class CudaBackend
     public void EmbedBackward(
         in Tensor ids, in Tensor dy, float scale, in Tensor tableGradient, in Tensor positionIds, in Tensor positionGradient)
     {
-        Checks.Floats(dy, nameof(dy));
+        RowChecks.Floats(dy, nameof(dy));
         Checks.EmbedGradient(ids, nameof(ids), dy, tableGradient, nameof(tableGradient));
         if (!positionGradient.IsNone)
             Checks.EmbedGradient(positionIds, nameof(positionIds), dy, positionGradient, nameof(positionGradient));
@@ -118,7 +118,7 @@ public sealed unsafe partial class CudaBackend
         in Tensor scoreGradient)
     {
         if (score.IsNone) throw new ArgumentException("score is none, expected the vector of additive attention.", nameof(score));
-        Checks.Vector(scoreGradient, DType.Float32, key.Columns, nameof(scoreGradient));
+        RowChecks.Vector(scoreGradient, DType.Float32, key.Columns, nameof(scoreGradient));
         Checks.SentencesGradient(
             query, key, value, score, dy, queries, keys, spec, dropout, queryGradient, keyGradient, valueGradient);
         AddAttentionGradients(

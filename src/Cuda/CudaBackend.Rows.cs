@@ -16,8 +16,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor Norm(in Tensor x, in NormWeights weights)
     {
-        Checks.Floats(x, nameof(x));
-        Checks.Norm(weights, x.Columns);
+        RowChecks.Floats(x, nameof(x));
+        RowChecks.Norm(weights, x.Columns);
         Tensor y = Rent(x.Shape, DType.Float32);
         RunNorm(x, Tensor.None, weights, Tensor.None, y);
         return y;
@@ -26,8 +26,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights)
     {
-        Checks.Pair(x, nameof(x), residual, nameof(residual));
-        Checks.Norm(weights, x.Columns);
+        RowChecks.Pair(x, nameof(x), residual, nameof(residual));
+        RowChecks.Norm(weights, x.Columns);
         Tensor y = Rent(x.Shape, DType.Float32);
         RunNorm(x, residual, weights, Tensor.None, y);
         return y;
@@ -36,8 +36,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum)
     {
-        Checks.Pair(x, nameof(x), residual, nameof(residual));
-        Checks.Norm(weights, x.Columns);
+        RowChecks.Pair(x, nameof(x), residual, nameof(residual));
+        RowChecks.Norm(weights, x.Columns);
         Tensor added = Rent(x.Shape, DType.Float32);   // sum is set last: a caller may pass one variable as x and as sum
         Tensor y = Rent(x.Shape, DType.Float32);
         RunNorm(x, residual, weights, added, y);
@@ -54,7 +54,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public void Suppress(in Tensor logits, in Tensor places)
     {
-        Checks.Floats(logits, nameof(logits));
+        RowChecks.Floats(logits, nameof(logits));
         Checks.Places(places);
         if (places.Rows == 0) return;
         Launch(
@@ -65,9 +65,9 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties)
     {
-        Checks.Floats(logits, nameof(logits));
+        RowChecks.Floats(logits, nameof(logits));
         Checks.Places(places);
-        Checks.Vector(penalties, DType.Float32, places.Rows, nameof(penalties));
+        RowChecks.Vector(penalties, DType.Float32, places.Rows, nameof(penalties));
         if (places.Rows == 0) return;
         Launch(
             _kernels.Penalize, Blocks(places.Rows, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,
@@ -78,7 +78,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor SelectColumns(in Tensor x, in Tensor columns)
     {
-        Checks.Floats(x, nameof(x));
+        RowChecks.Floats(x, nameof(x));
         Checks.Columns(columns);
         Tensor y = Rent(new Shape(x.Rows, columns.Columns), DType.Float32);
         if (y.Shape.Count == 0) return y;
@@ -91,7 +91,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor LogSoftmax(in Tensor logits)
     {
-        Checks.Floats(logits, nameof(logits));
+        RowChecks.Floats(logits, nameof(logits));
         Tensor y = Rent(logits.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
         Launch(
@@ -103,7 +103,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor TopK(in Tensor logits, int k, out Tensor tokens)
     {
-        Checks.Floats(logits, nameof(logits));
+        RowChecks.Floats(logits, nameof(logits));
         if (k < 1 || k > logits.Columns)
             throw new ArgumentException($"k is {k}, expected 1 to {logits.Columns}, the width of the logits.", nameof(k));
         var shape = new Shape(logits.Rows, k);
@@ -124,8 +124,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor LogProbability(in Tensor logits, in Tensor tokens)
     {
-        Checks.Floats(logits, nameof(logits));
-        Checks.Vector(tokens, DType.Int32, logits.Rows, nameof(tokens));
+        RowChecks.Floats(logits, nameof(logits));
+        RowChecks.Vector(tokens, DType.Int32, logits.Rows, nameof(tokens));
         Tensor y = Rent(new Shape(logits.Rows, 1), DType.Float32);
         if (logits.Shape.Count == 0) return y;
         Launch(
@@ -147,7 +147,7 @@ public sealed unsafe partial class CudaBackend
 
     private Tensor RunElementwise(Kernel kernel, in Tensor x, in Tensor y)
     {
-        Checks.Pair(x, nameof(x), y, nameof(y));
+        RowChecks.Pair(x, nameof(x), y, nameof(y));
         Tensor z = Rent(x.Shape, DType.Float32);
         if (z.Shape.Count == 0) return z;
         Launch(

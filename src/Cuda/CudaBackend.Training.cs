@@ -32,7 +32,7 @@ public sealed unsafe partial class CudaBackend
     public void Refresh(Weight weight, in Tensor values, bool transposed)
     {
         CudaWeight packed = Packed(weight, nameof(weight));
-        Checks.Floats(values, nameof(values));
+        RowChecks.Floats(values, nameof(values));
         Checks.Precision(packed.Type);
         Shape expected = transposed ? new Shape(packed.Inputs, packed.Outputs) : new Shape(packed.Outputs, packed.Inputs);
         if (values.Shape != expected) throw new ArgumentException($"values is {values}, expected {expected}.", nameof(values));
@@ -121,7 +121,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor Activate(in Tensor x, Activation activation)
     {
-        Checks.Floats(x, nameof(x));
+        RowChecks.Floats(x, nameof(x));
         Checks.Known(activation);
         Tensor y = Rent(x.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
@@ -134,7 +134,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor ActivationBackward(in Tensor x, in Tensor dy, Activation activation)
     {
-        Checks.Pair(x, nameof(x), dy, nameof(dy));
+        RowChecks.Pair(x, nameof(x), dy, nameof(dy));
         Checks.Known(activation);
         Tensor dx = Rent(x.Shape, DType.Float32);
         if (dx.Shape.Count == 0) return dx;
@@ -148,7 +148,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public Tensor Dropout(in Tensor x, in Dropout dropout)
     {
-        Checks.Floats(x, nameof(x));
+        RowChecks.Floats(x, nameof(x));
         Checks.Dropout(dropout);
         Tensor y = Rent(x.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
@@ -164,8 +164,8 @@ public sealed unsafe partial class CudaBackend
     /// <remarks>Waits, because a target that is not in the vocabulary must not pass.</remarks>
     public Tensor CrossEntropy(in Tensor logits, in Tensor targets, float smoothing, float scale)
     {
-        Checks.Floats(logits, nameof(logits));
-        Checks.Vector(targets, DType.Int32, logits.Rows, nameof(targets));
+        RowChecks.Floats(logits, nameof(logits));
+        RowChecks.Vector(targets, DType.Int32, logits.Rows, nameof(targets));
         if (!(smoothing >= 0f && smoothing <= 1f))
             throw new ArgumentException($"smoothing is {smoothing}, expected 0 to 1.", nameof(smoothing));
         var ids = new int[logits.Rows];
@@ -212,9 +212,9 @@ public sealed unsafe partial class CudaBackend
         in Tensor values, in Tensor gradients, in Tensor firstMoment, in Tensor secondMoment, in AdamStep rates)
     {
         Checks.Row(values, nameof(values));
-        Checks.Pair(values, nameof(values), gradients, nameof(gradients));
-        Checks.Pair(values, nameof(values), firstMoment, nameof(firstMoment));
-        Checks.Pair(values, nameof(values), secondMoment, nameof(secondMoment));
+        RowChecks.Pair(values, nameof(values), gradients, nameof(gradients));
+        RowChecks.Pair(values, nameof(values), firstMoment, nameof(firstMoment));
+        RowChecks.Pair(values, nameof(values), secondMoment, nameof(secondMoment));
         if (values.Columns == 0) return;
         Launch(
             Training.AdamStep, Blocks(values.Columns, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,

@@ -1,11 +1,10 @@
-// The checks of the row-wise operators, in one wording: what was found, what was expected.
-using Engine.Backends;
+// The checks that operators of all backends have in common, in one wording: what was found, what was expected.
 using Engine.Tensors;
 
-namespace Engine.Cpu;
+namespace Engine.Backends;
 
 /// <summary>Checks of arguments; each throws <see cref="ArgumentException"/>.</summary>
-internal static class RowChecks
+public static class RowChecks
 {
     /// <summary>A tensor of floats, of any shape.</summary>
     public static void Floats(in Tensor tensor, string name)
