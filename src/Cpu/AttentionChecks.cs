@@ -68,7 +68,8 @@ internal static unsafe class AttentionChecks
         long end = (long)cache.Blocks * KeyValueCache.BlockPositions;
         foreach (int slot in new ReadOnlySpan<int>(First(slots), slots.Columns))
         {
-            if (slot < 0 || slot >= end) throw new ArgumentException($"The slot is {slot}, expected 0 to {end - 1}.", nameof(slots));
+            if (slot < -1 || slot >= end)
+                throw new ArgumentException($"The slot is {slot}, expected 0 to {end - 1}, or −1.", nameof(slots));
         }
     }
 
@@ -80,6 +81,7 @@ internal static unsafe class AttentionChecks
         for (int row = 0; row < pairs.Rows; row++)
         {
             int* pair = First(pairs) + ((long)row * pairs.Stride);
+            if (pair[0] == -1 && pair[1] == -1) continue;
             if ((uint)pair[0] >= (uint)cache.Blocks || (uint)pair[1] >= (uint)cache.Blocks)
             {
                 throw new ArgumentException(

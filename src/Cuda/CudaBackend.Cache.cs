@@ -43,8 +43,8 @@ public sealed unsafe partial class CudaBackend
         }
 
         KeyValueCache larger = AllocateCache(blocks, cache.KeyColumns, cache.ValueColumns, cache.Heads);
-        _context.Copy(Address(larger.Keys), Address(cache.Keys), cache.Keys.Shape.Count * sizeof(float));
-        _context.Copy(Address(larger.Values), Address(cache.Values), cache.Values.Shape.Count * sizeof(float));
+        _context.Stream.Copy(Address(larger.Keys), Address(cache.Keys), cache.Keys.Shape.Count * sizeof(float));
+        _context.Stream.Copy(Address(larger.Values), Address(cache.Values), cache.Values.Shape.Count * sizeof(float));
         FreeCache(cache);
         return larger;
     }

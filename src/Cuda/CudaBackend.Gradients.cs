@@ -1,5 +1,6 @@
 // The backward of embeddings, linear layers, norms and attention. Nothing is added atomically, so results are the same bits each time.
 using Engine.Backends;
+using Engine.Cuda.Device;
 using Engine.Cuda.Driver;
 using Engine.Tensors;
 
@@ -194,17 +195,20 @@ public sealed unsafe partial class CudaBackend
             c.Rows <= FewOutputs ? 1 : 0);
 
     // dW += dyᵀ x in row-major order is dWᵀ += xᵀ dy in cuBLAS's column-major order, where it takes x for xᵀ and dy for dyᵀ.
-    private void AddGemm(int elements, nint x, int ldx, nint dy, int ldy, int rows, in Tensor into)
-    {
-        float one = 1;
-        _context.MakeCurrent();
-        _context.CheckBlas(
-            _context.Blas.GemmEx(
-                _context.BlasHandle, CublasCalls.AsStored, CublasCalls.Transposed, into.Columns, into.Rows, rows, &one,
-                x, elements, ldx, dy, elements, ldy, &one, Address(into), CublasCalls.Float32, into.Stride,
-                CublasCalls.ComputeFloat32, CublasCalls.DefaultAlgorithm),
-            $"cublasGemmEx of the gradient {into.Shape} over {rows} rows");
-    }
+    private void AddGemm(int elements, nint x, int ldx, nint dy, int ldy, int rows, in Tensor into) =>
+        _context.Stream.Multiply(new BlasProduct
+        {
+            TransposeA = CublasCalls.AsStored,
+            TransposeB = CublasCalls.Transposed,
+            M = into.Columns,
+            N = into.Rows,
+            K = rows,
+            A = new BlasMatrix(x, elements, ldx),
+            B = new BlasMatrix(dy, elements, ldy),
+            C = new BlasMatrix(Address(into), CublasCalls.Float32, into.Stride),
+            Compute = CublasCalls.ComputeFloat32,
+            Accumulates = true,
+        });
 
     // Rounded rows in scratch memory, padded with zeros.
     private (nint Rows, int Stride) ToBFloat16(in Tensor x)

@@ -86,12 +86,12 @@ public sealed unsafe partial class CudaBackend
             Tensor tensor = kept[i];
             long bytes = Bytes(tensor);
             nint to = _arena.Take(bytes);
-            if (to != tensor.Handle && Math.Abs(to - tensor.Handle) >= bytes) _context.Copy(to, tensor.Handle, bytes);
+            if (to != tensor.Handle && Math.Abs(to - tensor.Handle) >= bytes) _context.Stream.Copy(to, tensor.Handle, bytes);
             else if (to != tensor.Handle)
             {
                 if (beside == 0) beside = TakeBehind(end, most);
-                _context.Copy(beside, tensor.Handle, bytes);
-                _context.Copy(to, beside, bytes);
+                _context.Stream.Copy(beside, tensor.Handle, bytes);
+                _context.Stream.Copy(to, beside, bytes);
             }
 
             kept[i] = tensor with { Handle = to };
@@ -104,7 +104,7 @@ public sealed unsafe partial class CudaBackend
         if (tensor.IsNone) throw new ArgumentException("There is no tensor to clear.", nameof(tensor));
         if (tensor.Shape.Count == 0) return;
         int bytes = tensor.Type.Bytes();
-        if (tensor.IsContiguous) _context.Clear(Address(tensor), tensor.Shape.Count * bytes);
+        if (tensor.IsContiguous) _context.Stream.Clear(Address(tensor), tensor.Shape.Count * bytes);
         else if (bytes == sizeof(int))
         {
             Launch(
@@ -114,7 +114,7 @@ public sealed unsafe partial class CudaBackend
         else
         {
             for (int row = 0; row < tensor.Rows; row++)
-                _context.Clear(Address(tensor) + (nint)((long)row * tensor.Stride * bytes), (long)tensor.Columns * bytes);
+                _context.Stream.Clear(Address(tensor) + (nint)((long)row * tensor.Stride * bytes), (long)tensor.Columns * bytes);
         }
     }
 

@@ -1,5 +1,6 @@
 // Weights are copied to the device as the file has them, some rows at a time; and the products that cuBLAS does with them.
 using Engine.Backends;
+using Engine.Cuda.Device;
 using Engine.Cuda.Driver;
 using Engine.Tensors;
 
@@ -51,9 +52,9 @@ public sealed unsafe partial class CudaBackend
         int rowBytes = whole.Stride * whole.Type.Bytes();
         for (int i = 0; i < outputs.Length; i++)
         {
-            _context.Copy(selected.Data + (nint)((long)i * rowBytes), whole.Data + (nint)((long)outputs[i] * rowBytes), rowBytes);
+            _context.Stream.Copy(selected.Data + (nint)((long)i * rowBytes), whole.Data + (nint)((long)outputs[i] * rowBytes), rowBytes);
             if (whole.Scales == 0) continue;
-            _context.Copy(selected.Scales + (i * sizeof(float)), whole.Scales + (outputs[i] * sizeof(float)), sizeof(float));
+            _context.Stream.Copy(selected.Scales + (i * sizeof(float)), whole.Scales + (outputs[i] * sizeof(float)), sizeof(float));
         }
 
         return selected;
@@ -91,42 +92,31 @@ public sealed unsafe partial class CudaBackend
     }
 
     // y = x Wᵀ in row-major order is yᵀ = W xᵀ in cuBLAS's column-major order.
-    private void GemmFloat(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs)
-    {
-        float one = 1, zero = 0;
-        _context.MakeCurrent();
-        _context.CheckBlas(
-            _context.Blas.GemmEx(
-                _context.BlasHandle, CublasCalls.Transposed, CublasCalls.AsStored, outputs, rows, inputs, &one,
-                w, CublasCalls.Float32, ldw, x, CublasCalls.Float32, ldx, &zero, y, CublasCalls.Float32, ldy,
-                CublasCalls.ComputeFloat32, CublasCalls.DefaultAlgorithm),
-            $"cublasGemmEx of [{rows}, {inputs}] and [{outputs}, {inputs}]");
-    }
+    private void GemmFloat(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
+        Gemm(CublasCalls.Float32, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeFloat32);
 
     // 16-bit operands (both bfloat16 or both float16), float32 sums and results.
     private void GemmHalf(
-        int elements, nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs)
-    {
-        float one = 1, zero = 0;
-        _context.MakeCurrent();
-        _context.CheckBlas(
-            _context.Blas.GemmEx(
-                _context.BlasHandle, CublasCalls.Transposed, CublasCalls.AsStored, outputs, rows, inputs, &one,
-                w, elements, ldw, x, elements, ldx, &zero, y, CublasCalls.Float32, ldy,
-                CublasCalls.ComputeFloat32, CublasCalls.DefaultAlgorithm),
-            $"cublasGemmEx of 16-bit [{rows}, {inputs}] and [{outputs}, {inputs}]");
-    }
+        int elements, nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
+        Gemm(elements, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeFloat32);
 
     // Leading dimensions and inputs are multiples of 16 here, as the paddings of weights and quantised rows make them.
-    private void GemmInt8(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs)
-    {
-        int one = 1, zero = 0;
-        _context.MakeCurrent();
-        _context.CheckBlas(
-            _context.Blas.GemmEx(
-                _context.BlasHandle, CublasCalls.Transposed, CublasCalls.AsStored, outputs, rows, inputs, &one,
-                w, CublasCalls.Int8, ldw, x, CublasCalls.Int8, ldx, &zero, y, CublasCalls.Int32, ldy,
-                CublasCalls.ComputeInt32, CublasCalls.DefaultAlgorithm),
-            $"cublasGemmEx of int8 [{rows}, {inputs}] and [{outputs}, {inputs}]");
-    }
+    private void GemmInt8(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
+        Gemm(CublasCalls.Int8, x, ldx, w, ldw, CublasCalls.Int32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeInt32);
+
+    private void Gemm(
+        int elements, nint x, int ldx, nint w, int ldw, int results, nint y, int ldy, int rows, int outputs, int inputs,
+        int compute) =>
+        _context.Stream.Multiply(new BlasProduct
+        {
+            TransposeA = CublasCalls.Transposed,
+            TransposeB = CublasCalls.AsStored,
+            M = outputs,
+            N = rows,
+            K = inputs,
+            A = new BlasMatrix(w, elements, ldw),
+            B = new BlasMatrix(x, elements, ldx),
+            C = new BlasMatrix(y, results, ldy),
+            Compute = compute,
+        });
 }

@@ -56,6 +56,9 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     /// <inheritdoc />
     public string Description => $"cuda:{_context.Device.Number}, {_context.Device.Name}";
 
+    /// <inheritdoc />
+    public bool PrefersEqualSteps => true;
+
     /// <summary>The device, for measurements.</summary>
     internal CudaDeviceContext Context => _context;
 
@@ -66,7 +69,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
         CheckShape(shape);
         long bytes = shape.Count * type.Bytes();
         nint memory = _context.Allocate(bytes);
-        _context.Clear(memory, bytes);
+        _context.Stream.Clear(memory, bytes);
         _allocations.Add(memory);
         return new Tensor(memory, 0, shape, shape.Columns, type);
     }
@@ -81,10 +84,19 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     }
 
     /// <inheritdoc />
-    public void BeginFrame()
+    public void BeginFrame() => BeginFrame(repeats: false);
+
+    /// <inheritdoc />
+    public void BeginFrame(bool repeats)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_frameOpen) throw new InvalidOperationException("A frame is open; frames do not nest.");
+        if (repeats)
+        {
+            _staging.Rewind();
+            _context.Stream.StartWriting();
+        }
+
         _frameOpen = true;
     }
 
@@ -93,6 +105,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     {
         if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
         _frameOpen = false;
+        _context.Stream.StopWriting();
         _arena.Reset();
     }
 
@@ -114,6 +127,19 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
 
     /// <inheritdoc />
     public void Read(in Tensor source, Span<int> values) => ReadRows(source, values, DType.Int32);
+
+    /// <inheritdoc />
+    public void Read(in Tensor floats, Span<float> values, in Tensor integers, Span<int> numbers)
+    {
+        CheckTransfer(floats, DType.Float32, values.Length);
+        CheckTransfer(integers, DType.Int32, numbers.Length);
+        if (floats.IsContiguous && integers.IsContiguous) _staging.Read(Address(floats), values, Address(integers), numbers);
+        else
+        {
+            Read(floats, values);
+            Read(integers, numbers);
+        }
+    }
 
     /// <summary>Waits for all work and frees all memory.</summary>
     public void Dispose()
@@ -140,7 +166,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     private void Launch(
         Kernel kernel, uint gridX, uint gridY, uint gridZ, uint blockX, uint sharedBytes,
         params ReadOnlySpan<KernelArgument> arguments) =>
-        _context.Launch(kernel, gridX, gridY, gridZ, blockX, sharedBytes, arguments);
+        _context.Stream.Launch(kernel, gridX, gridY, gridZ, blockX, sharedBytes, arguments);
 
     private void WriteRows<T>(in Tensor destination, ReadOnlySpan<T> values, DType type) where T : unmanaged
     {

@@ -1,4 +1,4 @@
-// The kernels of native/kernels by name: each is asked for once, when the backend is made, so that no launch has to look.
+// The kernels of native/kernels by name: each is named once, when the backend is made, and loaded when it is first launched.
 using Engine.Cuda.Device;
 using Engine.Tensors;
 

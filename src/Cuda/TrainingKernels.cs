@@ -44,7 +44,7 @@ internal sealed class TrainingKernels(Func<string, string, Kernel> find)
 
     private Kernel Find(string family, string name, int columns)
     {
-        if (!_attention.TryGetValue((family, name, columns), out Kernel kernel))
+        if (!_attention.TryGetValue((family, name, columns), out Kernel? kernel))
             _attention.Add((family, name, columns), kernel = find(family, $"{name}_{columns}"));
         return kernel;
     }

@@ -195,6 +195,30 @@ public abstract partial class BackendConformance
     }
 
     [Fact]
+    public void Rows_and_blocks_without_a_place_are_passed_over()
+    {
+        const int Heads = 2, Width = 2 * 20;
+        float[] keys = Values(3 * Width, seed: 8), values = Values(3 * Width, seed: 9);
+        InFrame(Backend, b =>
+        {
+            KeyValueCache cache = b.AllocateCache(3, Width, Width, Heads);
+            b.Append(cache, Put(b, 3, Width, keys), Put(b, 3, Width, values), PutVector(b, [-1, Positions, -1]));
+            b.CopyBlocks(cache, Put(b, 3, 2, [-1, -1, 1, 2, -1, -1]));
+            for (int block = 1; block <= 2; block++)
+            {
+                // Of one position attention is its value.
+                float[] found = Floats(b, b.CachedAttention(
+                    Put(b, 1, Width, keys.AsSpan(0, Width)), cache, View(b, [[block]], 1),
+                    new AttentionSpec(Heads, 0.3f, AttentionMask.None)));
+                AssertSameBits($"block {block}", values.AsSpan(Width, Width), found);
+            }
+
+            b.FreeCache(cache);
+            return true;
+        });
+    }
+
+    [Fact]
     public void What_is_beyond_a_history_is_not_seen()
     {
         var scene = new Scene(false, 2, 24, 24, AttentionMask.None, view: false);

@@ -66,6 +66,7 @@ internal static unsafe class DriverGraphs
         foreach (Work node in nodes)
         {
             if (node.Kind == "kernel") Machine.Counters.Launches++;
+            else if (node.Kind == "copy") Machine.Counters.Copies++;
             DriverStreams.Enqueue(queue, node);
         }
 

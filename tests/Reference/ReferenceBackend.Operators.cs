@@ -221,9 +221,10 @@ public sealed partial class ReferenceBackend
         Require(
             keys.Rows == places.Length && values.Rows == places.Length,
             $"There are {places.Length} slots for {keys.Rows} keys and {values.Rows} values.");
-        Require(places.Distinct().Count() == places.Length, "A slot stands twice, expected different ones.");
+        Require(places.Where(static slot => slot != -1).CountBy(static slot => slot).All(static slot => slot.Value == 1), "A slot stands twice, expected different ones.");
         for (int row = 0; row < places.Length; row++)
         {
+            if (places[row] == -1) continue;
             Require(
                 places[row] >= 0 && places[row] < cache.Keys.Rows,
                 $"The slot is {places[row]}, expected 0 to {cache.Keys.Rows - 1}.");
@@ -241,6 +242,7 @@ public sealed partial class ReferenceBackend
         for (int pair = 0; pair < pairs.Rows; pair++)
         {
             (int from, int to) = (blocks[2 * pair], blocks[(2 * pair) + 1]);
+            if (from == -1 && to == -1) continue;
             Require(
                 from >= 0 && from < cache.Blocks && to >= 0 && to < cache.Blocks,
                 $"The blocks are {from} and {to}, expected 0 to {cache.Blocks - 1}.");

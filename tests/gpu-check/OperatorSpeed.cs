@@ -99,10 +99,10 @@ internal static class OperatorSpeed
         backend.BeginFrame();
         Func<Tensor> call = prepare(backend);
         call();
-        backend.Context.Synchronize();
+        backend.Context.Stream.Wait();
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < Calls; i++) call();
-        backend.Context.Synchronize();
+        backend.Context.Stream.Wait();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / Calls;
         backend.EndFrame();
         return seconds;

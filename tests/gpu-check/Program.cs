@@ -49,7 +49,7 @@ internal static class Program
     {
         long start = Stopwatch.GetTimestamp();
         using var backend = new CudaBackend(info, 0);
-        Console.WriteLine($"opened in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, cuBLAS {backend.Context.CublasVersion}");
+        Console.WriteLine($"opened in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, cuBLAS {backend.Context.Stream.CublasVersion}");
         foreach (string line in backend.Context.DescribeKernels()) Console.WriteLine(line);
     }
 

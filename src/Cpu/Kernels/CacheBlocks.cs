@@ -41,6 +41,12 @@ internal unsafe struct AppendRows(
         int end = Math.Min((tile + 1) * rowsOfTile, rows);
         for (int row = tile * rowsOfTile; row < end;)
         {
+            if (slots[row] < 0)
+            {
+                row++;
+                continue;
+            }
+
             int block = slots[row] / KeyValueCache.BlockPositions, position = slots[row] % KeyValueCache.BlockPositions;
             int run = 1;    // neighbours in the block are transposed together
             while (row + run < end && position + run < KeyValueCache.BlockPositions && slots[row + run] == slots[row] + run) run++;
@@ -66,6 +72,7 @@ internal unsafe struct CopyCacheBlocks(CacheBlocks cache, int* pairs, long pairS
     public readonly void Run<TSimd>(int tile, int worker) where TSimd : unmanaged, ISimd<TSimd>
     {
         int from = pairs[tile * pairStride], to = pairs[(tile * pairStride) + 1];
+        if (from < 0) return;
         Copy(cache.Key(from, 0), cache.Key(to, 0), cache.KeySize);
         Copy(cache.Value(from, 0, 0), cache.Value(to, 0, 0), cache.ValueSize);
     }

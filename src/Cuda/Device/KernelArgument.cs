@@ -23,7 +23,17 @@ internal readonly struct KernelArgument
     public static implicit operator KernelArgument(float number) => new(Unsafe.BitCast<float, uint>(number));
 }
 
-/// <summary>A kernel of a loaded module.</summary>
-/// <param name="Function">The driver's handle.</param>
-/// <param name="Name">Its name in the PTX, for messages.</param>
-internal readonly record struct Kernel(nint Function, string Name);
+/// <summary>A kernel of an embedded module.</summary>
+/// <param name="family">The module: a file in <c>native/ptx</c>, without its ending.</param>
+/// <param name="name">Its name in the PTX.</param>
+internal sealed class Kernel(string family, string name)
+{
+    /// <summary>The module.</summary>
+    public string Family { get; } = family;
+
+    /// <summary>Its name.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The driver's handle; 0: not loaded yet.</summary>
+    public nint Function { get; set; }
+}

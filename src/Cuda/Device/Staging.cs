@@ -33,9 +33,7 @@ internal sealed unsafe class Staging : IDisposable
             if (_used == Bytes) Wait();
             int count = Math.Min(bytes.Length, Bytes - _used);
             bytes[..count].CopyTo(new Span<byte>(_memory + _used, count));
-            _context.MakeCurrent();
-            _context.Check(
-                _context.Calls.MemcpyHtoDAsync(destination, _memory + _used, (nuint)count, _context.Stream), "cuMemcpyHtoDAsync");
+            _context.Stream.CopyIn(destination, _memory + _used, count);
             _used = Math.Min((_used + count + (Alignment - 1)) & ~(Alignment - 1), Bytes);
             destination += count;
             bytes = bytes[count..];
@@ -51,13 +49,40 @@ internal sealed unsafe class Staging : IDisposable
             if (_used == Bytes) Wait();
             int count = Math.Min(bytes.Length, Bytes - _used);
             byte* place = _memory + _used;
-            _context.MakeCurrent();
-            _context.Check(_context.Calls.MemcpyDtoHAsync(place, source, (nuint)count, _context.Stream), "cuMemcpyDtoHAsync");
+            _context.Stream.CopyOut(place, source, count);
             Wait();
             new ReadOnlySpan<byte>(place, count).CopyTo(bytes);
             source += count;
             bytes = bytes[count..];
         }
+    }
+
+    /// <summary>Copies two runs of numbers to the host, waiting once, and by one copy where they lie side by side.</summary>
+    public void Read<T1, T2>(nint first, Span<T1> firstValues, nint second, Span<T2> secondValues)
+        where T1 : unmanaged where T2 : unmanaged
+    {
+        Span<byte> bytes1 = MemoryMarshal.AsBytes(firstValues), bytes2 = MemoryMarshal.AsBytes(secondValues);
+        long gap = second - first - bytes1.Length;
+        if (gap is < 0 or >= DeviceArena.Alignment || _used + bytes1.Length + gap + bytes2.Length > Bytes)
+        {
+            Read(first, firstValues);
+            Read(second, secondValues);
+            return;
+        }
+
+        byte* place = _memory + _used;
+        _context.Stream.CopyOut(place, first, bytes1.Length + gap + bytes2.Length);
+        Wait();
+        new ReadOnlySpan<byte>(place, bytes1.Length).CopyTo(bytes1);
+        new ReadOnlySpan<byte>(place + bytes1.Length + gap, bytes2.Length).CopyTo(bytes2);
+    }
+
+    /// <summary>
+    /// Begins at the first byte, waiting for what is on its way: a step that comes again then passes through the same places.
+    /// </summary>
+    public void Rewind()
+    {
+        if (_used > 0) Wait();
     }
 
     /// <summary>Frees the pinned memory.</summary>
@@ -70,7 +95,7 @@ internal sealed unsafe class Staging : IDisposable
 
     private void Wait()
     {
-        _context.Synchronize();
+        _context.Stream.Wait();
         _used = 0;
     }
 }

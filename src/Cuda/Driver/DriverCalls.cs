@@ -1,4 +1,4 @@
-// The driver's entry points for work: memory, modules, launches, streams. Looked up by their exact exported names: a name
+// The driver's entry points for work: memory, modules, launches, streams, graphs. Looked up by their exact exported names: a name
 // without _v2 still exists beside the one that is wanted, with the old layout.
 using System.Runtime.InteropServices;
 
@@ -29,6 +29,12 @@ internal sealed unsafe class DriverCalls
     public readonly delegate* unmanaged<nint*, uint, int> StreamCreate;
     public readonly delegate* unmanaged<nint, int> StreamDestroy;
     public readonly delegate* unmanaged<nint, int> StreamSynchronize;
+    public readonly delegate* unmanaged<nint, int, int> StreamBeginCapture;
+    public readonly delegate* unmanaged<nint, nint*, int> StreamEndCapture;
+    public readonly delegate* unmanaged<nint*, nint, ulong, int> GraphInstantiate;
+    public readonly delegate* unmanaged<nint, nint, int> GraphLaunch;
+    public readonly delegate* unmanaged<nint, int> GraphExecDestroy;
+    public readonly delegate* unmanaged<nint, int> GraphDestroy;
     public readonly delegate* unmanaged<nint*, uint, int> EventCreate;
     public readonly delegate* unmanaged<nint, nint, int> EventRecord;
     public readonly delegate* unmanaged<nint, int> EventSynchronize;
@@ -63,6 +69,12 @@ internal sealed unsafe class DriverCalls
         StreamCreate = (delegate* unmanaged<nint*, uint, int>)Find("cuStreamCreate");
         StreamDestroy = (delegate* unmanaged<nint, int>)Find("cuStreamDestroy_v2");
         StreamSynchronize = (delegate* unmanaged<nint, int>)Find("cuStreamSynchronize");
+        StreamBeginCapture = (delegate* unmanaged<nint, int, int>)Find("cuStreamBeginCapture_v2");
+        StreamEndCapture = (delegate* unmanaged<nint, nint*, int>)Find("cuStreamEndCapture");
+        GraphInstantiate = (delegate* unmanaged<nint*, nint, ulong, int>)Find("cuGraphInstantiateWithFlags");
+        GraphLaunch = (delegate* unmanaged<nint, nint, int>)Find("cuGraphLaunch");
+        GraphExecDestroy = (delegate* unmanaged<nint, int>)Find("cuGraphExecDestroy");
+        GraphDestroy = (delegate* unmanaged<nint, int>)Find("cuGraphDestroy");
         EventCreate = (delegate* unmanaged<nint*, uint, int>)Find("cuEventCreate");
         EventRecord = (delegate* unmanaged<nint, nint, int>)Find("cuEventRecord");
         EventSynchronize = (delegate* unmanaged<nint, int>)Find("cuEventSynchronize");

@@ -31,6 +31,16 @@ public interface IBackend : IDisposable
     /// <exception cref="InvalidOperationException">A frame is open.</exception>
     void BeginFrame();
 
+    /// <summary>Begins a frame whose work was done before and will be done again, such as a step of the decoder.</summary>
+    /// <param name="repeats">Whether it is such a frame: a backend may then replay what it knows.</param>
+    void BeginFrame(bool repeats) => BeginFrame();
+
+    /// <summary>
+    /// Whether a step costs less if its shapes are those of a step before, so that it pays to fill it up with rows that nobody
+    /// reads.
+    /// </summary>
+    bool PrefersEqualSteps => false;
+
     /// <summary>Ends the frame: what was rented or returned in it is gone.</summary>
     void EndFrame();
 
@@ -52,6 +62,14 @@ public interface IBackend : IDisposable
     /// <summary>Copies values to the host, row by row. The tensor is i32.</summary>
     /// <exception cref="ArgumentException">The number of values is not that of the elements, or the type differs.</exception>
     void Read(in Tensor source, Span<int> values);
+
+    /// <summary>Copies the values of two tensors to the host, waiting once.</summary>
+    /// <exception cref="ArgumentException">The number of values is not that of the elements, or a type differs.</exception>
+    void Read(in Tensor floats, Span<float> values, in Tensor integers, Span<int> numbers)
+    {
+        Read(floats, values);
+        Read(integers, numbers);
+    }
 
     /// <summary>
     /// Packs a weight matrix into the layout that this backend's GEMM likes; it lives until it is disposed.
@@ -188,12 +206,12 @@ public interface IBackend : IDisposable
     /// <param name="cache">The cache.</param>
     /// <param name="keys">[rows, keyColumns].</param>
     /// <param name="values">[rows, valueColumns].</param>
-    /// <param name="slots">[1, rows], i32, all different: where each row goes.</param>
+    /// <param name="slots">[1, rows], i32, all different: where each row goes; −1: nowhere.</param>
     void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots);
 
     /// <summary>Copies whole blocks within a cache, for hypotheses that part in the middle of a block.</summary>
     /// <param name="cache">The cache.</param>
-    /// <param name="pairs">[n, 2], i32: from block, to block. No block is both.</param>
+    /// <param name="pairs">[n, 2], i32: from block, to block; −1 twice: nothing. No block is both.</param>
     void CopyBlocks(in KeyValueCache cache, in Tensor pairs);
 
     /// <summary>

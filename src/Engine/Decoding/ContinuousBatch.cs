@@ -62,7 +62,7 @@ internal sealed class ContinuousBatch : IDisposable
     {
         DropCancelled(finished);
         if (_rows.Count == 0) return;
-        _backend.BeginFrame();
+        _backend.BeginFrame(repeats: true);
         try
         {
             RunModel();
@@ -131,7 +131,7 @@ internal sealed class ContinuousBatch : IDisposable
     private void RunModel()
     {
         StepBuffers b = _buffers;
-        int rows = _rows.Count, copies = 0, targetLongest = 0, sourceLongest = 0;
+        int copies = 0, targetLongest = 0, sourceLongest = 0;
         bool wantsAlignment = false, wantsNamed = false;
         int candidates = 1;
         foreach (Sentence sentence in _sentences)
@@ -144,19 +144,25 @@ internal sealed class ContinuousBatch : IDisposable
 
         candidates = Math.Min(candidates, _model.Config.TargetVocabulary);
         foreach (Row row in _rows) targetLongest = Math.Max(targetLongest, row.Length + 1);
-        int targetBlocks = Blocks(targetLongest), sourceBlocks = Blocks(sourceLongest);
-        b.Resize(rows, targetBlocks, sourceBlocks, candidates);
-        for (int r = 0; r < rows; r++) FillRow(r, targetBlocks, sourceBlocks, ref copies);
+        var shape = new StepShape(
+            _rows.Count, Blocks(targetLongest), Blocks(sourceLongest), _backend.PrefersEqualSteps);
+        b.Resize(shape, candidates);
+        for (int r = 0; r < _rows.Count; r++) FillRow(r, shape, ref copies);
+        b.FillUp(_rows.Count, copies);
         _cache.Reserve();
 
+        Tensor input = Upload(b.Input);
+        if (shape.IsFilledUp && _rows.Count > _sentences.Count) copies = shape.Rows;   // several rows of one sentence may share
         var step = new DecoderStep
         {
-            Ids = Upload(b.Ids.AsSpan(0, rows)),
-            PositionIds = Upload(b.Positions.AsSpan(0, rows)),
-            Slots = Upload(b.Slots.AsSpan(0, rows)),
-            BlockCopies = copies == 0 ? Tensor.None : Upload(b.Copies.AsSpan(0, 2 * copies), copies, 2),
-            Target = View(b.TargetBlocks, b.TargetLengths, rows, targetBlocks, targetLongest),
-            Source = View(b.SourceBlocks, b.SourceLengths, rows, sourceBlocks, sourceLongest),
+            Ids = Part(input, b.Ids),
+            PositionIds = Part(input, b.Positions),
+            Slots = Part(input, b.Slots),
+            BlockCopies = copies == 0 ? Tensor.None : Table(input, b.Copies, copies, 2),
+            Target = new CacheView(
+                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), targetLongest),
+            Source = new CacheView(
+                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), sourceLongest),
             Output = _shortlist.Output,
             WantsAlignment = wantsAlignment,
         };
@@ -167,20 +173,20 @@ internal sealed class ContinuousBatch : IDisposable
         else
         {
             Tensor scores = _backend.TopK(logits, candidates, out Tensor tokens);
-            _backend.Read(scores, b.Scores.AsSpan(0, rows * candidates));
-            _backend.Read(tokens, b.Tokens.AsSpan(0, rows * candidates));
+            int count = shape.Rows * candidates;
+            _backend.Read(scores, b.Scores.AsSpan(0, count), tokens, b.Tokens.AsSpan(0, count));
         }
 
         b.AlignmentColumns = 0;
         if (wantsAlignment)
         {
             b.AlignmentColumns = alignment.Columns;
-            _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, rows * alignment.Columns));
+            _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, shape.Rows * alignment.Columns));
         }
 
         if (!_shortlist.IsUsed)
         {
-            if (wantsNamed) ReadNamed(logits, rows);
+            if (wantsNamed) ReadNamed(logits, shape.Rows);
             ReadDistributions(logits);
         }
 
@@ -188,7 +194,7 @@ internal sealed class ContinuousBatch : IDisposable
     }
 
     // A block that other hypotheses share is copied before this one writes into it.
-    private void FillRow(int r, int targetBlocks, int sourceBlocks, ref int copies)
+    private void FillRow(int r, in StepShape shape, ref int copies)
     {
         Row row = _rows[r];
         StepBuffers b = _buffers;
@@ -197,21 +203,22 @@ internal sealed class ContinuousBatch : IDisposable
         else if (_cache.TargetBlocks.IsShared(row.Blocks[^1]))
         {
             int copy = _cache.TargetBlocks.Take();
-            b.Copies[2 * copies] = row.Blocks[^1];
-            b.Copies[(2 * copies++) + 1] = copy;
+            b.Input[b.Copies][2 * copies] = row.Blocks[^1];
+            b.Input[b.Copies][(2 * copies++) + 1] = copy;
             _cache.TargetBlocks.Release(row.Blocks[^1]);
             row.ReplaceLastBlock(copy);
         }
 
         bool isZero = row.Length == 0 && _model.Config.StartsFromZeroEmbedding;
         Sentence sentence = row.Sentence!;
-        b.Ids[r] = isZero ? -1 : row.Token;
-        b.Positions[r] = row.Length;
-        b.Slots[r] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
-        b.TargetLengths[r] = row.Length + 1;
-        b.SourceLengths[r] = sentence.SourceIds.Length;
-        Pad(row.Blocks, b.TargetBlocks.AsSpan(r * targetBlocks, targetBlocks));
-        Pad(sentence.SourceBlocks, b.SourceBlocks.AsSpan(r * sourceBlocks, sourceBlocks));
+        Span<int> input = b.Input;
+        input[b.Ids][r] = isZero ? -1 : row.Token;
+        input[b.Positions][r] = row.Length;
+        input[b.Slots][r] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
+        input[b.TargetLengths][r] = row.Length + 1;
+        input[b.SourceLengths][r] = sentence.SourceIds.Length;
+        Pad(row.Blocks, input[b.TargetBlocks].Slice(r * shape.TargetBlocks, shape.TargetBlocks));
+        Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(r * shape.SourceBlocks, shape.SourceBlocks));
     }
 
     private void GatherEdits(in Tensor logits)
@@ -418,14 +425,18 @@ internal sealed class ContinuousBatch : IDisposable
         _spare.Add(row);
     }
 
-    private CacheView View(int[] blocks, int[] lengths, int rows, int blockColumns, int longest) =>
-        new(Upload(blocks.AsSpan(0, rows * blockColumns), rows, blockColumns), Upload(lengths.AsSpan(0, rows)), longest);
-
-    private Tensor Upload(ReadOnlySpan<int> values) => Upload(values, 1, values.Length);
-
-    private Tensor Upload(ReadOnlySpan<int> values, int rows, int columns)
+    private static Tensor Part(in Tensor input, Range part)
     {
-        Tensor tensor = _backend.Rent(new Shape(rows, columns), DType.Int32);
+        (int start, int count) = part.GetOffsetAndLength(input.Columns);
+        return input.ColumnRange(start, count);
+    }
+
+    private static Tensor Table(in Tensor input, Range part, int rows, int columns) =>
+        Part(input, part) with { Shape = new Shape(rows, columns), Stride = columns };
+
+    private Tensor Upload(ReadOnlySpan<int> values)
+    {
+        Tensor tensor = _backend.Rent(new Shape(1, values.Length), DType.Int32);
         _backend.Write(tensor, values);
         return tensor;
     }
@@ -436,42 +447,5 @@ internal sealed class ContinuousBatch : IDisposable
     {
         blocks.CopyTo(row);
         row[blocks.Length..].Clear();
-    }
-}
-
-/// <summary>The host's side of a step; grows, never shrinks.</summary>
-internal sealed class StepBuffers
-{
-    public int[] Ids = [], Positions = [], Slots = [], TargetLengths = [], SourceLengths = [], Copies = [];
-    public int[] TargetBlocks = [], SourceBlocks = [], Tokens = [], NamedTokens = [];
-    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [];
-    public int Candidates, AlignmentColumns, DistributionCount;
-
-    public void Resize(int rows, int targetBlocks, int sourceBlocks, int candidates)
-    {
-        Room(ref Ids, rows);
-        Room(ref Positions, rows);
-        Room(ref Slots, rows);
-        Room(ref TargetLengths, rows);
-        Room(ref SourceLengths, rows);
-        Room(ref Copies, 2 * rows);
-        Room(ref TargetBlocks, rows * targetBlocks);
-        Room(ref SourceBlocks, rows * sourceBlocks);
-        Room(ref Scores, rows * candidates);
-        Room(ref Tokens, rows * candidates);
-    }
-
-    public static Span<T> Room<T>(ref T[] array, int count)
-    {
-        if (array.Length < count) array = new T[Math.Max(count, 2 * array.Length)];
-        return array.AsSpan(0, count);
-    }
-
-    public static void Keep<T>(ref T[] array, int used, int count)
-    {
-        if (array.Length >= count) return;
-        T[] grown = new T[Math.Max(count, 2 * array.Length)];
-        array.AsSpan(0, used).CopyTo(grown);
-        array = grown;
     }
 }

@@ -1,0 +1,141 @@
+// The host's side of a step: what goes to the device as one run of numbers, and what comes back.
+namespace Engine.Decoding;
+
+/// <summary>How large a step is, filled up to one that is likely to come again where the backend likes that.</summary>
+internal readonly struct StepShape
+{
+    private const int BlocksAtOnce = 4, RowsAtOnce = 64;
+
+    /// <summary>The shape of a step.</summary>
+    /// <param name="rows">Live hypotheses.</param>
+    /// <param name="targetBlocks">Blocks of the longest target.</param>
+    /// <param name="sourceBlocks">Blocks of the longest source.</param>
+    /// <param name="fillsUp">Whether it is filled up.</param>
+    public StepShape(int rows, int targetBlocks, int sourceBlocks, bool fillsUp)
+    {
+        IsFilledUp = fillsUp;
+        Rows = fillsUp ? FillUp(rows) : rows;
+        TargetBlocks = fillsUp ? RoundUp(targetBlocks, BlocksAtOnce) : targetBlocks;
+        SourceBlocks = fillsUp ? RoundUp(sourceBlocks, BlocksAtOnce) : sourceBlocks;
+    }
+
+    /// <summary>Whether it may be larger than what lives.</summary>
+    public bool IsFilledUp { get; }
+
+    /// <summary>Rows, those that nobody reads included.</summary>
+    public int Rows { get; }
+
+    /// <summary>Columns of the table of target blocks.</summary>
+    public int TargetBlocks { get; }
+
+    /// <summary>Columns of the table of source blocks.</summary>
+    public int SourceBlocks { get; }
+
+    // Powers of two and the halves between them: at most a third of the rows is for nobody. Then multiples of 64.
+    private static int FillUp(int rows)
+    {
+        if (rows > 2 * RowsAtOnce) return RoundUp(rows, RowsAtOnce);
+        for (int power = 1; ; power *= 2)
+        {
+            if (rows <= power) return power;
+            if (power > 1 && rows <= power + (power / 2)) return power + (power / 2);
+        }
+    }
+
+    private static int RoundUp(int number, int multiple) => (number + multiple - 1) / multiple * multiple;
+}
+
+/// <summary>The numbers of a step. Arrays grow, never shrink.</summary>
+internal sealed class StepBuffers
+{
+    public int[] Tokens = [], NamedTokens = [];
+    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [];
+    public int Candidates, AlignmentColumns, DistributionCount;
+
+    private int[] _input = [];
+    private int _inputCount;
+    private StepShape _shape;
+
+    /// <summary>Everything that the step is given, part after part.</summary>
+    public Span<int> Input => _input.AsSpan(0, _inputCount);
+
+    /// <summary>[rows]: the newest token of each row.</summary>
+    public Range Ids { get; private set; }
+
+    /// <summary>[rows]: its place in the target.</summary>
+    public Range Positions { get; private set; }
+
+    /// <summary>[rows]: where its keys and values go.</summary>
+    public Range Slots { get; private set; }
+
+    /// <summary>[rows]: positions of its target.</summary>
+    public Range TargetLengths { get; private set; }
+
+    /// <summary>[rows]: positions of its source.</summary>
+    public Range SourceLengths { get; private set; }
+
+    /// <summary>[rows, target blocks].</summary>
+    public Range TargetBlocks { get; private set; }
+
+    /// <summary>[rows, source blocks].</summary>
+    public Range SourceBlocks { get; private set; }
+
+    /// <summary>[rows, 2]: blocks to copy.</summary>
+    public Range Copies { get; private set; }
+
+    /// <summary>Makes room for a step.</summary>
+    public void Resize(in StepShape shape, int candidates)
+    {
+        _shape = shape;
+        _inputCount = 0;
+        Ids = Take(shape.Rows);
+        Positions = Take(shape.Rows);
+        Slots = Take(shape.Rows);
+        TargetLengths = Take(shape.Rows);
+        SourceLengths = Take(shape.Rows);
+        TargetBlocks = Take(shape.Rows * shape.TargetBlocks);
+        SourceBlocks = Take(shape.Rows * shape.SourceBlocks);
+        Copies = Take(2 * shape.Rows);
+        Room(ref _input, _inputCount);
+        Room(ref Scores, shape.Rows * candidates);
+        Room(ref Tokens, shape.Rows * candidates);
+    }
+
+    /// <summary>Rows beyond the live ones see what the first row sees first, and are written nowhere.</summary>
+    /// <param name="rows">Live rows, at least 1.</param>
+    /// <param name="copies">Blocks that are copied.</param>
+    public void FillUp(int rows, int copies)
+    {
+        Span<int> input = Input;
+        input[Ids][rows..].Fill(-1);
+        input[Positions][rows..].Clear();
+        input[Slots][rows..].Fill(-1);
+        input[TargetLengths][rows..].Fill(1);
+        input[SourceLengths][rows..].Fill(1);
+        Span<int> targets = input[TargetBlocks], sources = input[SourceBlocks];
+        targets[(rows * _shape.TargetBlocks)..].Fill(targets[0]);
+        sources[(rows * _shape.SourceBlocks)..].Fill(sources[0]);
+        input[Copies][(2 * copies)..].Fill(-1);
+    }
+
+    public static Span<T> Room<T>(ref T[] array, int count)
+    {
+        if (array.Length < count) array = new T[Math.Max(count, 2 * array.Length)];
+        return array.AsSpan(0, count);
+    }
+
+    public static void Keep<T>(ref T[] array, int used, int count)
+    {
+        if (array.Length >= count) return;
+        T[] grown = new T[Math.Max(count, 2 * array.Length)];
+        array.AsSpan(0, used).CopyTo(grown);
+        array = grown;
+    }
+
+    private Range Take(int count)
+    {
+        int start = _inputCount;
+        _inputCount += count;
+        return start.._inputCount;
+    }
+}
