@@ -28,7 +28,7 @@ KERNEL(Threads) append(
 }
 
 // pairs [count, 2]: from block, to block; floats of a block are a multiple of 16. A block of threads a pair.
-KERNEL(Threads) copy_blocks(
+DEVICE void copy_block(
     float* cache_keys, float* cache_values, int blocks, int key_columns, int value_columns, const int* pairs,
     long long pair_stride)
 {
@@ -44,6 +44,20 @@ KERNEL(Threads) copy_blocks(
     destination = (Float4*)cache_values + (long long)to * quads;
 #pragma unroll 4
     for (int i = thread_x(); i < quads; i += Threads) destination[i] = source[i];
+}
+
+KERNEL(Threads) copy_blocks(
+    float* cache_keys, float* cache_values, int blocks, int key_columns, int value_columns, const int* pairs,
+    long long pair_stride)
+{
+    copy_block(cache_keys, cache_values, blocks, key_columns, value_columns, pairs, pair_stride);
+}
+
+// The same in several caches of one shape. caches [layers, 2]: addresses of keys and values. Grid: pairs, caches.
+KERNEL(Threads) copy_blocks_of_layers(
+    float* const* caches, int blocks, int key_columns, int value_columns, const int* pairs, long long pair_stride)
+{
+    copy_block(caches[2 * block_y()], caches[2 * block_y() + 1], blocks, key_columns, value_columns, pairs, pair_stride);
 }
 
 // What one warp needs to score its row and head.

@@ -1,12 +1,9 @@
 // Integers for products with integer weights, those products, and the way back: by the steps of the CPU, which are CTranslate2's. Sums are
 // exact, so they have no order. Also activations as bfloat16.
-#include "math.cuh"
+#include "integers.cuh"
 
 constexpr int Threads = 128;
 constexpr int WideThreads = 256;
-constexpr float Int16Scale = 1000.0f;
-
-DEVICE float between(float value, float lowest, float highest) { return smaller(larger(value, lowest), highest); }
 
 // q[row, k] = round(x s + 128) - 128, s = 127 / max|x| of the row, 1 for a row of zeros; factors[row] = 1 / s. Columns from columns to
 // padded become 0. Legacy: down to the next integer. A block a row.
@@ -24,16 +21,11 @@ KERNEL(Threads) quantise_i8(
     if (thread % WarpLanes == 0) shared[thread / WarpLanes] = largest;
     block_barrier();
     largest = larger(larger(shared[0], shared[1]), larger(shared[2], shared[3]));
-    float scale = largest == 0.0f ? 1.0f : 127.0f / largest;
+    float scale = int8_scale(largest);
     if (thread == 0) factors[row] = 1.0f / scale;
 #pragma unroll 4
     for (int k = thread; k < padded; k += Threads)
-    {
-        float value = k < columns ? x[k] : 0.0f;
-        float shifted = value * scale + 128.0f;
-        shifted = is_legacy ? __builtin_floorf(shifted) : __builtin_rintf(shifted);
-        q[k] = (signed char)(int)between(shifted - 128.0f, -128.0f, 127.0f);
-    }
+        q[k] = to_int8(k < columns ? x[k] : 0.0f, scale, is_legacy);
 }
 
 // q[row, k] = round(x * 1000), within 16 bits. Legacy: toward zero. A block a row.
@@ -44,18 +36,7 @@ KERNEL(Threads) quantise_i16(
     q += block_x() * q_stride;
 #pragma unroll 4
     for (int k = thread_x(); k < padded; k += Threads)
-    {
-        float value = k < columns ? x[k] * Int16Scale : 0.0f;
-        value = is_legacy ? with_sign(__builtin_floorf(magnitude_of(value)), value) : __builtin_rintf(value);
-        q[k] = (short)(int)between(value, -32768.0f, 32767.0f);
-    }
-}
-
-// factors: of the rows, int8; null: int16. One order of the operations, that of CTranslate2.
-DEVICE float scaled_back(int sum, const float* factors, int row, float scale)
-{
-    float value = (float)sum;
-    return factors != nullptr ? value * factors[row] / scale : value * (1.0f / (Int16Scale * scale));
+        q[k] = to_int16(k < columns ? x[k] : 0.0f, is_legacy);
 }
 
 // y = activation(scaled sums + bias); bias may be null. Grid: blocks of 256 columns, rows.

@@ -9,6 +9,11 @@ public sealed unsafe partial class CudaBackend
 {
     private const int WarpsOfCached = 4;    // a warp has a row and head, or, for the weights, a row
 
+    private const int MostCaches = 256;     // more are copied in one by one
+
+    private long[] _cacheAddresses = [];
+    private nint _cacheTable;
+
     /// <inheritdoc />
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
@@ -72,6 +77,30 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc />
+    public void CopyBlocks(ReadOnlySpan<KeyValueCache> caches, in Tensor pairs)
+    {
+        if (caches.IsEmpty) return;
+        if (caches.Length > MostCaches)
+        {
+            foreach (KeyValueCache cache in caches) CopyBlocks(cache, pairs);
+            return;
+        }
+
+        KeyValueCache first = caches[0];
+        foreach (KeyValueCache cache in caches)
+        {
+            if ((cache.Blocks, cache.KeyColumns, cache.ValueColumns) == (first.Blocks, first.KeyColumns, first.ValueColumns)) continue;
+            throw new ArgumentException("The caches differ in blocks or columns, expected equal ones.", nameof(caches));
+        }
+
+        Checks.Pairs(pairs);
+        if (pairs.Rows == 0) return;
+        Launch(
+            _kernels.CopyBlocksOfLayers, (uint)pairs.Rows, (uint)caches.Length, 1, ThreadsOfRow, 0,
+            AddressesOf(caches), first.Blocks, first.KeyColumns, first.ValueColumns, Address(pairs), (long)pairs.Stride);
+    }
+
+    /// <inheritdoc />
     public Tensor CachedAttention(in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
         AttendCache(query, Tensor.None, cache, view, spec);
 
@@ -99,6 +128,27 @@ public sealed unsafe partial class CudaBackend
             (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
             cache.KeyColumns / spec.Heads, spec.Scale, spec.Mask.Left, firstHeads, Address(y), (long)y.Stride, y.Columns);
         return y;
+    }
+
+    // The table of the caches' addresses on the device. It is written when they change, so a step like the one before writes nothing.
+    private nint AddressesOf(ReadOnlySpan<KeyValueCache> caches)
+    {
+        Span<long> addresses = stackalloc long[2 * MostCaches];
+        addresses = addresses[..(2 * caches.Length)];
+        for (int i = 0; i < caches.Length; i++)
+        {
+            addresses[2 * i] = Address(caches[i].Keys);
+            addresses[(2 * i) + 1] = Address(caches[i].Values);
+        }
+
+        if (_cacheTable == 0) _cacheTable = _context.Allocate(2 * MostCaches * sizeof(long));
+        if (!addresses.SequenceEqual(_cacheAddresses))
+        {
+            _staging.Write<long>(_cacheTable, addresses);
+            _cacheAddresses = addresses.ToArray();
+        }
+
+        return _cacheTable;
     }
 
     private Tensor AttendCache(

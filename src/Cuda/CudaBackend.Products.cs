@@ -34,6 +34,7 @@ public sealed unsafe partial class CudaBackend
         Checks.Linear(x, weight, weights.Bias, activation);
         Tensor y = Rent(new Shape(x.Rows, weight.Outputs), DType.Float32);
         if (y.Shape.Count == 0) return y;
+        if (TryMultiplyFew(x, weight, weights.Bias, activation, y)) return y;
         bool isOwn = _usesOwnProducts || weight.Inputs == 0;
         switch (weight.Type)
         {

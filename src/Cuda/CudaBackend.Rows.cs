@@ -138,6 +138,7 @@ public sealed unsafe partial class CudaBackend
     private void RunNorm(in Tensor x, in Tensor residual, in NormWeights weights, in Tensor sum, in Tensor y)
     {
         if (y.Shape.Count == 0) return;
+        _lastNorm = new NormWork(_context.Stream.Next, x, residual, weights, sum, y);
         Launch(
             _kernels.Norm, Blocks(y.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
             Address(x), (long)x.Stride, Address(residual), (long)residual.Stride, Address(sum), (long)sum.Stride,

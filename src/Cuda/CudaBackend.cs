@@ -14,6 +14,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     private readonly Staging _staging;
     private readonly HashSet<nint> _allocations = [];
     private readonly Kernels _kernels;
+    private readonly FewKernels _few;
     private readonly bool _usesOwnProducts;
     private bool _frameOpen;
     private bool _disposed;
@@ -41,6 +42,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
             _arena = new DeviceArena(_context);
             _staging = new Staging(_context);
             _kernels = new Kernels(_context.Find);
+            _few = new FewKernels(_context);
         }
         catch
         {
@@ -148,6 +150,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
         _disposed = true;
         foreach (nint address in _allocations) _context.Free(address);
         _allocations.Clear();
+        if (_cacheTable != 0) _context.Free(_cacheTable);
         _arena.Free();
         _staging.Dispose();
         _context.Dispose();

@@ -36,6 +36,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
 
     public readonly Kernel Append = find("cache", "append");
     public readonly Kernel CopyBlocks = find("cache", "copy_blocks");
+    public readonly Kernel CopyBlocksOfLayers = find("cache", "copy_blocks_of_layers");
     public readonly Kernel CachedDot1 = find("cache", "cached_dot_1");
     public readonly Kernel CachedDot2 = find("cache", "cached_dot_2");
     public readonly Kernel CachedDot4 = find("cache", "cached_dot_4");

@@ -201,20 +201,28 @@ public abstract partial class BackendConformance
         float[] keys = Values(3 * Width, seed: 8), values = Values(3 * Width, seed: 9);
         InFrame(Backend, b =>
         {
-            KeyValueCache cache = b.AllocateCache(3, Width, Width, Heads);
-            b.Append(cache, Put(b, 3, Width, keys), Put(b, 3, Width, values), PutVector(b, [-1, Positions, -1]));
-            b.CopyBlocks(cache, Put(b, 3, 2, [-1, -1, 1, 2, -1, -1]));
-            for (int block = 1; block <= 2; block++)
+            KeyValueCache[] caches = [b.AllocateCache(3, Width, Width, Heads), b.AllocateCache(3, Width, Width, Heads)];
+            Tensor slots = PutVector(b, [-1, Positions, -1]);
+            b.Append(caches[0], Put(b, 3, Width, keys), Put(b, 3, Width, values), slots);
+            b.Append(caches[1], Put(b, 3, Width, values), Put(b, 3, Width, keys), slots);
+            b.CopyBlocks(caches, Put(b, 3, 2, [-1, -1, 1, 2, -1, -1]));
+            b.CopyBlocks(caches[0], Put(b, 2, 2, [-1, -1, 2, 0]));
+            AssertValue(caches[0], 0, values);
+            AssertValue(caches[0], 1, values);
+            AssertValue(caches[0], 2, values);
+            AssertValue(caches[1], 1, keys);
+            AssertValue(caches[1], 2, keys);
+            foreach (KeyValueCache cache in caches) b.FreeCache(cache);
+            return true;
+
+            // Of one position attention is its value.
+            void AssertValue(in KeyValueCache cache, int block, float[] expected)
             {
-                // Of one position attention is its value.
                 float[] found = Floats(b, b.CachedAttention(
                     Put(b, 1, Width, keys.AsSpan(0, Width)), cache, View(b, [[block]], 1),
                     new AttentionSpec(Heads, 0.3f, AttentionMask.None)));
-                AssertSameBits($"block {block}", values.AsSpan(Width, Width), found);
+                AssertSameBits($"block {block}", expected.AsSpan(Width, Width), found);
             }
-
-            b.FreeCache(cache);
-            return true;
         });
     }
 

@@ -10,10 +10,12 @@ internal static unsafe class StandIn
     private static readonly Lazy<nint> Library = new(
         static () => NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "libcuda.so.1")));
 
+    /// <summary>Whether the tests run on it.</summary>
+    public static bool IsThere =>
+        !OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable("ENGINE_TEST_CUDA") != "real";
+
     /// <summary>A test that needs the counts is skipped where the machine's own GPU is what runs.</summary>
-    public static void IsNeeded() => Assert.SkipWhen(
-        OperatingSystem.IsWindows() || Environment.GetEnvironmentVariable("ENGINE_TEST_CUDA") == "real",
-        "Only the stand-in counts.");
+    public static void IsNeeded() => Assert.SkipUnless(IsThere, "Only the stand-in counts.");
 
     /// <summary>A number by its word, as in <c>launches</c>, <c>waits</c>, <c>copies</c>.</summary>
     public static long Count(string word)

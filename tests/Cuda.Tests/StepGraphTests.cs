@@ -71,6 +71,37 @@ public sealed class StepGraphTests
         Assert.Equal(2 * 10, copiesOfLong - copiesOfShort);
     }
 
+    [Theory]
+    [InlineData("default", 1)]
+    [InlineData("default", 4)]
+    [InlineData("bfloat16", 4)]
+    [InlineData("int8", 1)]
+    public void A_decoder_layer_is_nine_launches_for_a_few_rows(string type, int beamSize)
+    {
+        StandIn.IsNeeded();
+        long LaunchesOfTenSteps(int layers)
+        {
+            using ModelData data = RandomModel.Create(RandomModel.Config(32, 4, 64, layers, vocabulary: 60));
+            using CudaBackend backend = Device.Open(usesOwnProducts: false);
+            using Translator translator = Translator.Load(data, new TranslatorOptions(backend) { ComputeType = type });
+            string[] source = RandomModel.Sentence(new Random(1), 10, 60);
+            long Cost(int length)
+            {
+                long launches = StandIn.Count("launches") + StandIn.Count("products");
+                DecodingOptions options = Greedy with { BeamSize = beamSize, MinDecodingLength = length, MaxDecodingLength = length };
+                translator.Translate(new TranslationRequest(source) { Options = options });
+                return StandIn.Count("launches") + StandIn.Count("products") - launches;
+            }
+
+            Cost(25);
+            Cost(25);
+            long costOfShort = Cost(15);
+            return Cost(25) - costOfShort;
+        }
+
+        Assert.Equal(9 * 10, LaunchesOfTenSteps(3) - LaunchesOfTenSteps(2));
+    }
+
     [Fact]
     public void Work_that_comes_again_is_a_graph_and_other_work_is_not()
     {

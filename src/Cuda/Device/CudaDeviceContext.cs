@@ -13,7 +13,7 @@ namespace Engine.Cuda.Device;
 internal sealed unsafe class CudaDeviceContext : IDisposable
 {
     private const int OutOfMemory = 2;
-    private const int SharedBytes = 1, LocalBytes = 3, RegistersOfThread = 4;
+    private const int SharedBytes = 1, LocalBytes = 3, RegistersOfThread = 4, LargestSharedBytes = 8;
     private const int LogBytes = 16 << 10;
     private const int ErrorLogBuffer = 5, ErrorLogSize = 6;
 
@@ -139,6 +139,10 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
 
     /// <summary>The name of a kernel by the driver's handle.</summary>
     public string NameOf(nint function) => _kernels.Find(kernel => kernel.Function == function)?.Name ?? "without a name";
+
+    /// <summary>Lets a kernel be launched with more shared memory than every block may have.</summary>
+    public void AllowShared(Kernel kernel, int bytes) => Check(
+        Calls.FuncSetAttribute(FunctionOf(kernel), LargestSharedBytes, bytes), $"cuFuncSetAttribute of {kernel.Name}");
 
     /// <summary>What the driver's compiler makes of each kernel: a line each.</summary>
     public IEnumerable<string> DescribeKernels()

@@ -36,4 +36,7 @@ internal sealed class Kernel(string family, string name)
 
     /// <summary>The driver's handle; 0: not loaded yet.</summary>
     public nint Function { get; set; }
+
+    /// <summary>Whether it may have more shared memory than every block.</summary>
+    public bool IsSharedAllowed { get; set; }
 }

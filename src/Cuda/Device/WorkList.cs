@@ -11,6 +11,7 @@ internal sealed unsafe class WorkList
 
     private ulong[] _words = new ulong[1024];
     private int _count;
+    private int _last;
 
     private enum Kind
     {
@@ -28,6 +29,14 @@ internal sealed unsafe class WorkList
 
     /// <summary>Forgets everything.</summary>
     public void Clear() => _count = 0;
+
+    /// <summary>Forgets the last work if it is a launch.</summary>
+    public bool TakeBackLaunch()
+    {
+        if (_count == 0 || (Kind)(int)_words[_last] != Kind.Launch) return false;
+        _count = _last;
+        return true;
+    }
 
     /// <summary>A launch.</summary>
     public void AddLaunch(
@@ -144,6 +153,7 @@ internal sealed unsafe class WorkList
     {
         if (_count + count > _words.Length) Array.Resize(ref _words, Math.Max(2 * _words.Length, _count + count));
         Span<ulong> taken = _words.AsSpan(_count, count);
+        _last = _count;
         _count += count;
         return taken;
     }

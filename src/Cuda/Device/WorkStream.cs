@@ -22,6 +22,7 @@ internal sealed unsafe class WorkStream : IDisposable
     private nint _blas;
     private nint _workspace;
     private bool _writes;
+    private long _launches;
 
     /// <summary>Makes the stream and cuBLAS's handle.</summary>
     public WorkStream(CudaDeviceContext context)
@@ -80,6 +81,7 @@ internal sealed unsafe class WorkStream : IDisposable
         nint function = _context.FunctionOf(kernel);
         if (_writes)
         {
+            _launches++;
             _written.AddLaunch(function, gridX, gridY, gridZ, blockX, sharedBytes, arguments);
             return;
         }
@@ -87,6 +89,14 @@ internal sealed unsafe class WorkStream : IDisposable
         fixed (KernelArgument* first = arguments)
             LaunchNow(function, gridX, gridY, gridZ, blockX, sharedBytes, first, arguments.Length);
     }
+
+    /// <summary>The number that the next launch will be written down under; −1: it is not written down but done.</summary>
+    public long Next => _writes ? _launches : -1;
+
+    /// <summary>
+    /// Takes back the launch of a number, if it is the last work and was not given to the device yet: what comes next does it too.
+    /// </summary>
+    public bool TakeBack(long number) => _writes && number == _launches - 1 && _written.TakeBackLaunch();
 
     /// <summary>A product of cuBLAS.</summary>
     public void Multiply(in BlasProduct product)

@@ -214,6 +214,14 @@ public interface IBackend : IDisposable
     /// <param name="pairs">[n, 2], i32: from block, to block; −1 twice: nothing. No block is both.</param>
     void CopyBlocks(in KeyValueCache cache, in Tensor pairs);
 
+    /// <summary>Copies whole blocks within each of several caches, such as those of all layers.</summary>
+    /// <param name="caches">The caches.</param>
+    /// <param name="pairs">[n, 2], i32: from block, to block; −1 twice: nothing. No block is both.</param>
+    void CopyBlocks(ReadOnlySpan<KeyValueCache> caches, in Tensor pairs)
+    {
+        foreach (KeyValueCache cache in caches) CopyBlocks(cache, pairs);
+    }
+
     /// <summary>
     /// Scaled dot-product attention of one query a row to a cache: bit for bit what
     /// <see cref="Attention(in Tensor, in Tensor, in Tensor, in Ragged, in Ragged, in AttentionSpec)"/> gives for that position.

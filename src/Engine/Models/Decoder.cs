@@ -120,12 +120,12 @@ public sealed class Decoder(
         ReadOnlySpan<KeyValueCache> sourceCaches, out Tensor alignment)
     {
         alignment = Tensor.None;
+        if (!step.BlockCopies.IsNone) backend.CopyBlocks(targetCaches, step.BlockCopies);
         Tensor x = embedding.Forward(backend, step.Ids, step.PositionIds, step.Target.Longest);
         var stream = new ResidualStream(backend, preNorm, x);
         for (int i = 0; i < layers.Count; i++)
         {
             DecoderLayer layer = layers[i];
-            if (!step.BlockCopies.IsNone) backend.CopyBlocks(targetCaches[i], step.BlockCopies);
             Tensor h = stream.Enter(layer.SelfAttentionNorm);
             Tensor mixed = layer.SelfAttention.SelfStep(backend, h, targetCaches[i], step.Slots, step.Target);
             stream.Leave(mixed, layer.SelfAttentionNorm);

@@ -1,0 +1,5 @@
+// Products of a few rows with weights of 16-bit floats: a file of their own, because the driver compiles a file when one of its kernels is used.
+#include "few.cuh"
+
+FEW_OF(f16, Half)
+FEW_OF(bf16, BFloat)

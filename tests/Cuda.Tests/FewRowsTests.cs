@@ -1,0 +1,104 @@
+// A product of a few rows takes the norm before it with it where a frame repeats: one launch, and all results with the bits that the
+// two give one after the other.
+using Engine.Backends;
+using Engine.Conformance;
+using Engine.Cuda;
+using Engine.Tensors;
+using Xunit;
+
+namespace Cuda.Tests;
+
+public sealed class FewRowsTests
+{
+    private const int Inputs = 70, Outputs = 37;
+
+    public static TheoryData<DType, ActivationRounding> Types => new()
+    {
+        { DType.Float32, ActivationRounding.Nearest },
+        { DType.Float16, ActivationRounding.Nearest },
+        { DType.BFloat16, ActivationRounding.BFloat16 },
+        { DType.Int8, ActivationRounding.Nearest },
+        { DType.Int8, ActivationRounding.Legacy },
+        { DType.Int16, ActivationRounding.Nearest },
+    };
+
+    [Theory, MemberData(nameof(Types))]
+    public void A_norm_and_the_product_after_it_are_one_launch_with_the_same_bits(DType type, ActivationRounding rounding)
+    {
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(type, Outputs, Inputs, Numbers(Outputs * Inputs, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], rounding);
+        foreach (int rows in new[] { 1, 2, 4, 5, 8 })
+        {
+            foreach (bool isRms in new[] { false, true })
+            {
+                (float[] Y, float[] Normed, float[] Sum, long Launches) one = Run(backend, weight, rows, isRms, repeats: true);
+                (float[] Y, float[] Normed, float[] Sum, long Launches) two = Run(backend, weight, rows, isRms, repeats: false);
+                Assert.Equal(two.Y, one.Y);
+                Assert.Equal(two.Normed, one.Normed);
+                Assert.Equal(two.Sum, one.Sum);
+                if (StandIn.IsThere) Assert.Equal((1, 2), (one.Launches, two.Launches));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_norm_that_is_not_the_last_work_or_not_the_input_stays()
+    {
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(DType.Float32, Outputs, Inputs, Numbers(Outputs * Inputs, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor]);
+        float[] Found(bool repeats)
+        {
+            backend.BeginFrame(repeats);
+            Tensor x = Put(backend, 2, Inputs, seed: 2);
+            Tensor between = backend.Norm(x, Weights(backend, isRms: false));
+            Tensor added = backend.Add(between, x);
+            Tensor first = backend.Linear(between, new LinearWeights(weight, Tensor.None));
+            Tensor other = backend.Norm(added, Weights(backend, isRms: true));
+            Tensor second = backend.Linear(added, new LinearWeights(weight, Tensor.None));
+            float[] found = [.. Read(backend, first), .. Read(backend, second), .. Read(backend, other)];
+            backend.EndFrame();
+            return found;
+        }
+
+        Assert.Equal(Found(repeats: false), Found(repeats: true));
+    }
+
+    private static (float[] Y, float[] Normed, float[] Sum, long Launches) Run(
+        CudaBackend backend, Weight weight, int rows, bool isRms, bool repeats)
+    {
+        long before = StandIn.IsThere ? StandIn.Count("launches") : 0;
+        backend.BeginFrame(repeats);
+        Tensor x = Put(backend, rows, Inputs, seed: 2), residual = Put(backend, rows, Inputs, seed: 3);
+        Tensor bias = Put(backend, 1, Outputs, seed: 6);
+        Tensor normed = backend.AddNorm(x, residual, Weights(backend, isRms), out Tensor sum);
+        Tensor y = backend.Linear(normed, new LinearWeights(weight, bias), Activation.Gelu);
+        (float[], float[], float[]) found = (Read(backend, y), Read(backend, normed), Read(backend, sum));
+        backend.EndFrame();
+        return (found.Item1, found.Item2, found.Item3, (StandIn.IsThere ? StandIn.Count("launches") : 0) - before);
+    }
+
+    private static NormWeights Weights(CudaBackend backend, bool isRms) => new(
+        Put(backend, 1, Inputs, seed: 4), isRms ? Tensor.None : Put(backend, 1, Inputs, seed: 5), 1e-5f, isRms);
+
+    private static Tensor Put(CudaBackend backend, int rows, int columns, int seed)
+    {
+        Tensor tensor = backend.Rent(new Shape(rows, columns), DType.Float32);
+        backend.Write(tensor, Numbers(rows * columns, seed));
+        return tensor;
+    }
+
+    private static float[] Read(CudaBackend backend, in Tensor tensor)
+    {
+        var numbers = new float[tensor.Shape.Count];
+        backend.Read(tensor, numbers);
+        return numbers;
+    }
+
+    private static float[] Numbers(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => (2 * random.NextSingle()) - 1)];
+    }
+}
