@@ -11,7 +11,7 @@ Usage: ./build.sh [VERB]
   build              build everything (Release) and count the lines of each room
   test [ARGS]        build, then run every test; ARGS go to the runner, as in --filter-class '*LayerNorm*'
   perf [WORD...]     measure everything beside the machine's limits and the peers, or the lines that hold all WORDs;
-                     --quick, --gate, --roofline, --micro and more: ./build.sh perf --help
+                     --quick, --gate, --roofline, --micro, --cuda and more: ./build.sh perf --help
   kernels            compile native/kernels to native/ptx again (clang 19); the same sources give the same bytes
   pack               make the NuGet packages of the libraries and of the tool in artifacts/packages
   clean              remove what the other verbs made
@@ -80,6 +80,11 @@ summed() {
 
 run_perf() {
     need_sdk
+    if [[ ${1:-} == --cuda ]]; then
+        dotnet run -c Release --project perf/cuda -- "${@:2}"
+        return
+    fi
+
     dotnet run -c Release --project perf -- "$@"
     if [[ " $* " == *' --roofline '* ]]; then
         dotnet run -c Release --project perf/roofline -- artifacts/perf/perf.json perf/roofline.svg

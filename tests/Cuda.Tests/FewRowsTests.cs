@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Cuda.Tests;
 
+[Collection(StandIn.Alone)]
 public sealed class FewRowsTests
 {
     private const int Inputs = 70, Outputs = 37;

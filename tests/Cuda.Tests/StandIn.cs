@@ -7,6 +7,9 @@ namespace Cuda.Tests;
 
 internal static unsafe class StandIn
 {
+    /// <summary>Tests of this collection run alone: counts, faults and mutants are those of the whole process.</summary>
+    public const string Alone = "Alone on the stand-in";
+
     private static readonly Lazy<nint> Library = new(
         static () => NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "libcuda.so.1")));
 
@@ -27,3 +30,7 @@ internal static unsafe class StandIn
         }
     }
 }
+
+/// <summary>Tests that nothing may run beside.</summary>
+[CollectionDefinition(StandIn.Alone, DisableParallelization = true)]
+public sealed class AloneOnStandIn;

@@ -10,6 +10,7 @@ using Xunit;
 
 namespace Cuda.Tests;
 
+[Collection(StandIn.Alone)]
 public sealed class StepGraphTests
 {
     private const int Length = 20;
