@@ -30,7 +30,3 @@ internal static unsafe class StandIn
         }
     }
 }
-
-/// <summary>Tests that nothing may run beside.</summary>
-[CollectionDefinition(StandIn.Alone, DisableParallelization = true)]
-public sealed class AloneOnStandIn;

@@ -4,9 +4,7 @@ using Xunit;
 
 namespace CudaStandIn.Tests;
 
-// One device for the whole process: the classes of this collection run one after another.
-[Collection("The one device")]
-public sealed unsafe class CublasTests
+public sealed unsafe class CublasTests : DeviceTests
 {
     private static readonly nint Gemm = NativeLibrary.GetExport(Driver.Library, "cublasGemmEx");
 
@@ -81,6 +79,7 @@ public sealed unsafe class CublasTests
         Driver.Good("cuStreamBeginCapture_v2", stream, 1);
         Assert.Equal(0, Run(handle, 0, 0, 8, 8, 8, &one, p, 0, 8, p, 0, 8, &zero, p, 0, 8, 68));
         Driver.Good("cuStreamEndCapture", stream, (nint)(&graph));
+        Assert.Contains("without a workspace of the caller", Driver.Report());
     }
 
     private static int Run(nint handle, int transA, int transB, int m, int n, int k, void* alpha, nint a, int typeA, int lda,

@@ -17,6 +17,7 @@ internal static class Code
     public const int NotFound = 500;
     public const int NotReady = 600;
     public const int IllegalAddress = 700;
+    public const int LaunchOutOfResources = 701;
     public const int LaunchTimeout = 702;
     public const int Misaligned = 716;
     public const int LaunchFailed = 719;
@@ -25,6 +26,8 @@ internal static class Code
     public const int CaptureUnmatched = 903;
     public const int CaptureUnjoined = 904;
     public const int CaptureImplicit = 906;
+    public const int CapturedEvent = 907;
+    public const int CaptureWrongThread = 908;
     public const int GraphUpdate = 910;
     public const int Unknown = 999;
 
@@ -48,7 +51,7 @@ internal static class Code
         [NotFound] = ("CUDA_ERROR_NOT_FOUND", "named symbol not found"),
         [NotReady] = ("CUDA_ERROR_NOT_READY", "device not ready"),
         [IllegalAddress] = ("CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"),
-        [701] = ("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"),
+        [LaunchOutOfResources] = ("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"),
         [LaunchTimeout] = ("CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"),
         [715] = ("CUDA_ERROR_ILLEGAL_INSTRUCTION", "an illegal instruction was encountered"),
         [Misaligned] = ("CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"),
@@ -59,6 +62,8 @@ internal static class Code
         [CaptureUnmatched] = ("CUDA_ERROR_STREAM_CAPTURE_UNMATCHED", "operation would result in a merge of separate capture sequences"),
         [CaptureUnjoined] = ("CUDA_ERROR_STREAM_CAPTURE_UNJOINED", "capture was not ended in the same stream as it began"),
         [CaptureImplicit] = ("CUDA_ERROR_STREAM_CAPTURE_IMPLICIT", "operation would make the legacy stream depend on a capturing blocking stream"),
+        [CapturedEvent] = ("CUDA_ERROR_CAPTURED_EVENT", "operation not permitted on an event last recorded in a capturing stream"),
+        [CaptureWrongThread] = ("CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD", "attempt to terminate a thread-local capture sequence from another thread"),
         [GraphUpdate] = ("CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE", "the graph update was not performed because it included changes which violated constraints specific to instantiated graph update"),
         [Unknown] = ("CUDA_ERROR_UNKNOWN", "unknown error"),
     };

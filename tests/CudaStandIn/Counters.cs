@@ -9,6 +9,9 @@ internal sealed class Counters
 
     public long Launches { get; set; }
 
+    /// <summary>Calls of cuGraphLaunch; the kernels in them are among the launches too.</summary>
+    public long GraphLaunches { get; set; }
+
     public long Instructions { get; set; }
 
     public long Waits { get; set; }

@@ -31,6 +31,7 @@ internal static unsafe class Cublas
     {
         if (Machine.Settings.CublasMissing) return NotInitialized;
         if (handle == null) return InvalidValue;
+        DriverGraphs.Unsafe("cublasCreate_v2");
         if (Machine.Settings.FailsAllocation()) return AllocationFailed;
         *handle = Machine.Handles.Add(new CublasHandle());
         return 0;
@@ -39,6 +40,7 @@ internal static unsafe class Cublas
     [UnmanagedCallersOnly(EntryPoint = "cublasDestroy_v2", CallConvs = [typeof(CallConvCdecl)])]
     public static int Destroy(nint handle) => Call("cublasDestroy_v2", () =>
     {
+        DriverGraphs.Unsafe("cublasDestroy_v2");
         Machine.Handles.Get<CublasHandle>(handle);
         Machine.Scheduler.FinishAll();
         Machine.Handles.Remove(handle);

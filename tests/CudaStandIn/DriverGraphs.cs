@@ -21,7 +21,7 @@ internal static unsafe class DriverGraphs
         Stream captured = Machine.Handles.Get<Stream>(stream);
         if (mode is < 0 or > 2) return Code.InvalidValue;
         if (captured.Capture != null) return Code.InvalidValue;
-        captured.Capture = new Capture(captured, mode == 2 ? -1 : Environment.CurrentManagedThreadId);
+        captured.Capture = new Capture(captured, mode, Environment.CurrentManagedThreadId);
         return Code.Success;
     });
 
@@ -32,11 +32,14 @@ internal static unsafe class DriverGraphs
         Capture? capture = captured.Capture;
         if (capture == null) return Code.InvalidValue;
         if (capture.Origin != captured) throw Void(capture, Code.CaptureUnmatched, "a capture ends in another stream than it began");
-        captured.Capture = null;
-        foreach (Stream forked in capture.Forked) forked.Capture = null;
+        if (capture.Mode != 2 && capture.Thread != Environment.CurrentManagedThreadId)
+            throw new StandInException(Code.CaptureWrongThread, "a capture ends in another host thread than it began");
+        int unjoined = capture.Unjoined;
+        capture.IsOver = true;
+        foreach (Stream part in capture.Streams) part.Capture = null;
         *graph = 0;
         if (capture.IsVoid) throw new StandInException(Code.CaptureInvalidated, "the capture is void by an earlier error");
-        if (capture.Forked.Count > 0) throw new StandInException(Code.CaptureUnjoined, $"{capture.Forked.Count} streams of the capture were not joined");
+        if (unjoined > 0) throw new StandInException(Code.CaptureUnjoined, $"{unjoined} streams of the capture were not joined");
         *graph = Machine.Handles.Add(new Graph(capture.Nodes));
         return Code.Success;
     });
@@ -62,8 +65,8 @@ internal static unsafe class DriverGraphs
     {
         GraphExec found = Machine.Handles.Get<GraphExec>(exec);
         Stream queue = DriverStreams.Get(stream, "cuGraphLaunch");
-        IReadOnlyList<Work> nodes = found.Nodes;
-        foreach (Work node in nodes)
+        Machine.Counters.GraphLaunches++;
+        foreach (Work node in found.Nodes)
         {
             if (node.Kind == "kernel") Machine.Counters.Launches++;
             else if (node.Kind == "copy") Machine.Counters.Copies++;
@@ -116,12 +119,12 @@ internal static unsafe class DriverGraphs
         return Code.Success;
     });
 
-    /// <summary>A call that allocates or waits: it voids the captures of this host thread.</summary>
+    /// <summary>A call that allocates or waits: it voids the captures that forbid it to this host thread.</summary>
     public static void Unsafe(string call)
     {
         foreach (Stream stream in Machine.Handles.All<Stream>())
         {
-            if (stream.Capture is { } capture && capture.Thread == Environment.CurrentManagedThreadId)
+            if (stream.Capture is { } capture && capture.Forbids(Environment.CurrentManagedThreadId))
                 throw Void(capture, Code.CaptureUnsupported, $"{call} during a capture");
         }
     }
@@ -132,18 +135,20 @@ internal static unsafe class DriverGraphs
         return new StandInException(code, message);
     }
 
-    /// <summary>A stream that waits for an event of a capture takes part in it; the origin that waits takes it back.</summary>
-    public static void Join(Stream stream, Capture capture)
+    /// <summary>A host call that asks about an event of a capture, which has no state: it voids the capture.</summary>
+    public static void RefuseCaptured(Event found, string call)
     {
-        if (stream.Capture != null && stream.Capture != capture) throw Void(capture, Code.CaptureUnmatched, "two captures would become one");
-        if (stream == capture.Origin)
-        {
-            foreach (Stream forked in capture.Forked) forked.Capture = null;
-            capture.Forked.Clear();
-            return;
-        }
+        if (found.Capture is not { } capture) return;
+        throw Void(capture, Code.CapturedEvent, $"{call} of an event that was last recorded in a capture");
+    }
 
+    /// <summary>A stream that waits for an event of a capture takes part in it.</summary>
+    public static void Join(Stream stream, Event awaited)
+    {
+        Capture capture = awaited.Capture!;
+        if (capture.IsOver) throw new StandInException(Code.CapturedEvent, "a stream waits for an event of a capture that has ended");
+        if (stream.Capture != null && stream.Capture != capture) throw Void(capture, Code.CaptureUnmatched, "two captures would become one");
         stream.Capture = capture;
-        capture.Forked.Add(stream);
+        capture.Join(stream, awaited.Before!);
     }
 }

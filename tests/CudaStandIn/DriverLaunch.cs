@@ -2,6 +2,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PtxMachine.Execution;
+using PtxMachine.Memory;
 using PtxMachine.Parsing;
 
 namespace CudaStandIn;
@@ -35,18 +36,31 @@ internal static unsafe class DriverLaunch
         Machine.Counters.Launches++;
         if (Machine.Settings.FailsLaunch())
         {
-            DriverStreams.Enqueue(queue, new Work("kernel", "cuLaunchKernel", () => throw new PtxFaultException(
+            DriverStreams.Enqueue(queue, new Work("kernel", "cuLaunchKernel", _ => throw new PtxFaultException(
                 FaultKind.IllegalAddress, $"illegal address: armed; kernel {loaded.Kernel.Name}")) { Function = loaded.Kernel });
             return Code.Success;
         }
 
-        DriverStreams.Enqueue(queue, new Work("kernel", "cuLaunchKernel", () =>
-            Machine.Counters.Instructions += Launcher.Run(loaded.Kernel, spec, Machine.Memory, bytes)) { Function = loaded.Kernel });
+        DriverStreams.Enqueue(queue, new Work("kernel", "cuLaunchKernel", order => Run(loaded.Kernel, spec, bytes, order)) { Function = loaded.Kernel });
         return Code.Success;
     });
 
+    // A graph may outlive the module of its kernels.
+    private static void Run(Kernel kernel, LaunchSpec spec, byte[] bytes, WorkOrder? order)
+    {
+        if (kernel.IsDisposed) throw new StandInException(Code.InvalidHandle, $"use after free: the module of kernel {kernel.Name} was unloaded");
+        Profile? profile = Machine.Settings.Profiles ? new Profile { Launches = 1 } : null;
+        Machine.Counters.Instructions += Launcher.Run(kernel, spec with { Order = order, Profile = profile }, Machine.Memory, bytes);
+        if (profile == null) return;
+        if (Machine.Profiles.TryGetValue(kernel.Name, out Profile? known)) known.Add(profile);
+        else Machine.Profiles.Add(kernel.Name, profile);
+    }
+
     private static int Bounded(uint value) => (int)Math.Min(value, int.MaxValue);
 
+    // As many pointers are read as the kernel declares parameters, and as many bytes behind each as it has: that is all that a driver knows
+    // of such a call. One too few is seen only where what comes after the last is null; one too many is never looked at. The form with
+    // a buffer says its size, so there all is seen; and cuFuncGetParamInfo tells a host what a kernel wants.
     private static byte[] FromPointers(Kernel kernel, void** parameters)
     {
         byte[] bytes = new byte[kernel.ParameterBytes];

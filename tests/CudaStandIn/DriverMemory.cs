@@ -1,6 +1,7 @@
 // Memory of the device and pinned memory of the host; copies and fills, which a stream does in its own time.
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using PtxMachine.Execution;
 using PtxMachine.Memory;
 
 namespace CudaStandIn;
@@ -70,12 +71,15 @@ internal static unsafe class DriverMemory
             Range(target, bytes);
             Machine.Counters.Copies++;
             // Pinned memory is read when the stream comes to it; pageable memory is staged now.
-            bool late = Machine.Handles.IsPinned(source, (long)bytes) || queue.Capture != null;
+            bool late = Machine.Handles.IsPinned(source, (long)bytes);
+            if (!late) RefusePageable(queue, "cuMemcpyHtoDAsync_v2");
             byte[]? staged = late ? null : new ReadOnlySpan<byte>((void*)source, checked((int)bytes)).ToArray();
-            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyHtoDAsync_v2", () =>
+            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyHtoDAsync_v2", order =>
             {
+                if (late) CheckPinned(source, bytes);
                 Allocation to = Range(target, bytes);
                 ulong offset = target - to.Start;
+                Use(order, to, offset, bytes, write: true);
                 if (staged != null) staged.CopyTo(new Span<byte>(to.Host + offset, staged.Length));
                 else Buffer.MemoryCopy((void*)source, to.Host + offset, bytes, bytes);
                 to.MarkWritten(offset, bytes);
@@ -91,13 +95,17 @@ internal static unsafe class DriverMemory
             if (bytes == 0) return Code.Success;
             Range(source, bytes);
             Machine.Counters.Copies++;
-            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyDtoHAsync_v2", () =>
+            bool late = Machine.Handles.IsPinned(target, (long)bytes);
+            if (!late) RefusePageable(queue, "cuMemcpyDtoHAsync_v2");
+            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyDtoHAsync_v2", order =>
             {
+                if (late) CheckPinned(target, bytes);
                 Allocation from = Range(source, bytes);
+                Use(order, from, source - from.Start, bytes, write: false);
                 ReadOut(from, source - from.Start, (byte*)target, bytes);
             }));
             // Into pageable memory the copy is complete when the call returns.
-            if (queue.Capture != null || Machine.Handles.IsPinned(target, (long)bytes)) return Code.Success;
+            if (late) return Code.Success;
             Machine.Scheduler.Finish(queue);
             return Machine.Sticky;
         });
@@ -111,10 +119,12 @@ internal static unsafe class DriverMemory
             Range(target, bytes);
             Range(source, bytes);
             Machine.Counters.Copies++;
-            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyDtoDAsync_v2", () =>
+            DriverStreams.Enqueue(queue, new Work("copy", "cuMemcpyDtoDAsync_v2", order =>
             {
                 Allocation to = Range(target, bytes), from = Range(source, bytes);
                 ulong offset = source - from.Start;
+                Use(order, from, offset, bytes, write: false);
+                Use(order, to, target - to.Start, bytes, write: true);
                 if (to == from && target < source + bytes && source < target + bytes && target != source)
                     Machine.Note("cuMemcpyDtoDAsync_v2: source and target overlap");
                 bool whole = from.FirstUnwritten(offset, bytes) < 0;
@@ -131,9 +141,10 @@ internal static unsafe class DriverMemory
         Stream queue = DriverStreams.Get(stream, "cuMemsetD8Async");
         if (count == 0) return Code.Success;
         Range(target, count);
-        DriverStreams.Enqueue(queue, new Work("fill", "cuMemsetD8Async", () =>
+        DriverStreams.Enqueue(queue, new Work("fill", "cuMemsetD8Async", order =>
         {
             Allocation to = Range(target, count);
+            Use(order, to, target - to.Start, count, write: true);
             NativeMemory.Fill(to.Host + (target - to.Start), count, value);
             to.MarkWritten(target - to.Start, count);
         }));
@@ -147,15 +158,22 @@ internal static unsafe class DriverMemory
         if (count == 0) return Code.Success;
         Range(target, count * 4);
         if ((target & 3) != 0) throw new StandInException(Code.InvalidValue, "the address is no multiple of 4");
-        DriverStreams.Enqueue(queue, new Work("fill", "cuMemsetD32Async", () =>
+        DriverStreams.Enqueue(queue, new Work("fill", "cuMemsetD32Async", order =>
         {
             Allocation to = Range(target, count * 4);
+            Use(order, to, target - to.Start, count * 4, write: true);
             uint* at = (uint*)(to.Host + (target - to.Start));
             for (nuint i = 0; i < count; i++) at[i] = value;
             to.MarkWritten(target - to.Start, count * 4);
         }));
         return Code.Success;
     });
+
+    /// <summary>Notes a use by work of a stream; throws where it should have waited for another's.</summary>
+    public static void Use(WorkOrder? order, Allocation allocation, ulong offset, ulong bytes, bool write)
+    {
+        if (order != null && allocation.Use(order, offset, bytes, write) is { } missing) throw new PtxFaultException(FaultKind.Order, missing);
+    }
 
     /// <summary>The live allocation that holds a range.</summary>
     public static Allocation Range(ulong address, nuint bytes)
@@ -166,6 +184,20 @@ internal static unsafe class DriverMemory
         if (allocation.Size - (address - allocation.Start) < bytes)
             throw new StandInException(Code.InvalidValue, $"{bytes:N0} bytes from offset {address - allocation.Start:N0} of {allocation}");
         return allocation;
+    }
+
+    // A graph would use the host's memory whenever it is launched, and the driver cannot know how long it is there.
+    private static void RefusePageable(Stream stream, string call)
+    {
+        if (stream.Capture is { } capture)
+            throw DriverGraphs.Void(capture, Code.CaptureUnsupported, $"{call} of pageable memory in a capture");
+    }
+
+    // A graph may outlive the memory that it copies from or to.
+    private static void CheckPinned(nint pointer, nuint bytes)
+    {
+        if (!Machine.Handles.IsPinned(pointer, (long)bytes))
+            throw new StandInException(Code.InvalidValue, $"use after free: {bytes:N0} bytes of pinned memory at 0x{pointer:X}, which was freed");
     }
 
     // What was never written reads as ones: NaN as f32, -1 as an integer.

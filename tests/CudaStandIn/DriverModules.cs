@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using PtxMachine;
 using PtxMachine.Execution;
+using PtxMachine.Parsing;
 
 namespace CudaStandIn;
 
@@ -37,6 +38,7 @@ internal static unsafe class DriverModules
             {
                 if (Machine.Settings.FailsModule()) throw new PtxException(1, "the compiler was told to fail.");
                 string text = Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(image));
+                text = Machine.Mutation?.Apply(text) ?? text;
                 PtxProgram program = PtxProgram.Load(text, Machine.Memory, Machine.Settings.PtxVersion, Machine.Settings.Capability);
                 *module = Machine.Handles.Add(new LoadedModule(program));
                 WriteLog(3, $"{program.Kernels.Count} kernels", count, options, values);
@@ -53,6 +55,7 @@ internal static unsafe class DriverModules
     [UnmanagedCallersOnly(EntryPoint = "cuModuleUnload", CallConvs = [typeof(CallConvCdecl)])]
     public static int Unload(nint module) => Machine.InContext("cuModuleUnload", () =>
     {
+        DriverGraphs.Unsafe("cuModuleUnload");
         LoadedModule loaded = Machine.Handles.Get<LoadedModule>(module);
         if (Machine.Scheduler.Uses(loaded.Program.Kernels.Values))
             Machine.Note("cuModuleUnload: use after free: a queued launch needs a kernel of this module");
@@ -97,11 +100,21 @@ internal static unsafe class DriverModules
             1 => kernel.StaticSharedBytes,
             2 => 0,
             3 => kernel.LocalBytes,
-            4 => 64,
+            4 => Registers(kernel),
             5 or 6 => kernel.Target,
             8 => loaded.SharedLimit,
             _ => throw new StandInException(Code.InvalidValue, $"function attribute {attribute} is not known to the stand-in"),
         };
+        return Code.Success;
+    });
+
+    [UnmanagedCallersOnly(EntryPoint = "cuFuncGetParamInfo", CallConvs = [typeof(CallConvCdecl)])]
+    public static int GetParamInfo(nint function, nuint index, nuint* offset, nuint* size) => Machine.InContext("cuFuncGetParamInfo", () =>
+    {
+        List<Variable> parameters = Machine.Handles.Get<LoadedFunction>(function).Kernel.Source.Parameters;
+        if (offset == null || index >= (nuint)parameters.Count) return Code.InvalidValue;
+        *offset = (nuint)parameters[(int)index].Address;
+        if (size != null) *size = (nuint)parameters[(int)index].Bytes;
         return Code.Success;
     });
 
@@ -128,6 +141,13 @@ internal static unsafe class DriverModules
             *blocks = blockSize > Limits.ThreadsPerBlock ? 0 : (int)Math.Min(Math.Min(32, 64 / warps), 164 * 1024 / bytes);
             return Code.Success;
         });
+
+    // What the text keeps alive, but no more than a compiler may give a thread; more would be spilled.
+    private static int Registers(Kernel kernel)
+    {
+        int most = kernel.MaxThreads > 0 ? Limits.RegistersPerBlock / kernel.MaxThreads : Limits.RegistersPerThread;
+        return Math.Min(kernel.LiveRegisters, Math.Min(most, Limits.RegistersPerThread));
+    }
 
     // The buffer's address and its size are two options; the length that was written comes back in the size's slot.
     private static void WriteLog(int option, string text, uint count, int* options, void** values)

@@ -45,9 +45,15 @@ internal static unsafe class DriverStreams
     [UnmanagedCallersOnly(EntryPoint = "cuStreamQuery", CallConvs = [typeof(CallConvCdecl)])]
     public static int Query(nint stream) => Machine.InContext("cuStreamQuery", () =>
     {
+        DriverGraphs.Unsafe("cuStreamQuery");
         Stream asked = Get(stream, "cuStreamQuery");
         if (asked.Capture != null) throw DriverGraphs.Void(asked.Capture, Code.CaptureUnsupported, "a stream that captures is asked for its state");
-        if (asked.Queue.Count == 0) return Code.Success;
+        if (asked.Queue.Count == 0)
+        {
+            Machine.Scheduler.Order.Wait(asked);
+            return Code.Success;
+        }
+
         Machine.Scheduler.Step();   // a host that polls gets on
         return Machine.Sticky != 0 ? Machine.Sticky : Code.NotReady;
     });
@@ -59,9 +65,14 @@ internal static unsafe class DriverStreams
         Event found = Machine.Handles.Get<Event>(awaited);
         if (flags != 0) return Code.InvalidValue;
         if (found.Mark == null) return Code.Success;   // never recorded: nothing to wait for
-        if (found.Capture != null) DriverGraphs.Join(queue, found.Capture);
+        if (found.Capture != null) DriverGraphs.Join(queue, found);
         else if (queue.Capture != null) throw DriverGraphs.Void(queue.Capture, Code.CaptureUnmatched, "a capture waits for an event from outside");
-        else Enqueue(queue, new Work("wait", "cuStreamWaitEvent", WaitsFor: found.Mark));
+        else
+        {
+            Enqueue(queue, new Work("wait", "cuStreamWaitEvent", WaitsFor: found.Mark));
+            StreamOrder.Follow(queue, found.Mark.Before);
+        }
+
         return Code.Success;
     });
 
@@ -78,8 +89,8 @@ internal static unsafe class DriverStreams
     {
         Event found = Machine.Handles.Get<Event>(recorded);
         Stream queue = Get(stream, "cuEventRecord");
-        found.Mark = new Mark();
-        found.Capture = queue.Capture;
+        found.Mark = new Mark { Before = Machine.Scheduler.Order.Before(queue) };
+        (found.Capture, found.Before) = (queue.Capture, queue.Capture?.Before(queue));
         if (queue.Capture == null) Enqueue(queue, new Work("record", "cuEventRecord", Makes: found.Mark));
         return Code.Success;
     });
@@ -87,9 +98,9 @@ internal static unsafe class DriverStreams
     [UnmanagedCallersOnly(EntryPoint = "cuEventSynchronize", CallConvs = [typeof(CallConvCdecl)])]
     public static int EventSynchronize(nint awaited) => Machine.InContext("cuEventSynchronize", () =>
     {
-        DriverGraphs.Unsafe("cuEventSynchronize");
         Event found = Machine.Handles.Get<Event>(awaited);
-        if (found.Capture != null) throw DriverGraphs.Void(found.Capture, Code.CaptureUnsupported, "an event of a capture is waited for");
+        DriverGraphs.RefuseCaptured(found, "cuEventSynchronize");
+        DriverGraphs.Unsafe("cuEventSynchronize");
         if (found.Mark != null) Machine.Scheduler.Finish(found.Mark);
         return Machine.Sticky;
     });
@@ -98,7 +109,14 @@ internal static unsafe class DriverStreams
     public static int EventQuery(nint asked) => Machine.InContext("cuEventQuery", () =>
     {
         Event found = Machine.Handles.Get<Event>(asked);
-        if (found.Mark == null || found.Mark.IsDone) return Code.Success;
+        DriverGraphs.RefuseCaptured(found, "cuEventQuery");
+        DriverGraphs.Unsafe("cuEventQuery");
+        if (found.Mark is not { IsDone: false })
+        {
+            if (found.Mark != null) Machine.Scheduler.Order.Wait(found.Mark.Before);
+            return Code.Success;
+        }
+
         Machine.Scheduler.Step();
         return Machine.Sticky != 0 ? Machine.Sticky : Code.NotReady;
     });
@@ -107,6 +125,8 @@ internal static unsafe class DriverStreams
     public static int ElapsedTime(float* milliseconds, nint start, nint end) => Machine.InContext("cuEventElapsedTime", () =>
     {
         Event first = Machine.Handles.Get<Event>(start), last = Machine.Handles.Get<Event>(end);
+        DriverGraphs.RefuseCaptured(first, "cuEventElapsedTime");
+        DriverGraphs.RefuseCaptured(last, "cuEventElapsedTime");
         if (!first.HasTiming || !last.HasTiming || first.Mark == null || last.Mark == null)
             throw new StandInException(Code.InvalidHandle, "an event without a time: it was made without timing, or never recorded");
         if (!first.Mark.IsDone || !last.Mark.IsDone) return Code.NotReady;
@@ -137,11 +157,12 @@ internal static unsafe class DriverStreams
     {
         if (stream.Capture == null)
         {
-            stream.Queue.Enqueue(work);
+            if (stream == Null && stream.Id == 0) stream.Id = Machine.Scheduler.Order.Take();
+            stream.Queue.Enqueue(new Queued(work, Machine.Scheduler.Order.Next(stream)));
             return;
         }
 
         if (stream.Capture.IsVoid) throw new StandInException(Code.CaptureInvalidated, "the capture is void by an earlier error");
-        stream.Capture.Nodes.Add(work);
+        stream.Capture.Add(stream, work);
     }
 }

@@ -56,10 +56,13 @@ internal sealed unsafe class Gemm
         Range("C", C, TypeC, M, N, LdC, StrideC);
     }
 
-    public void Run()
+    public void Run(WorkOrder? order)
     {
         for (int batch = 0; batch < Batches; batch++)
         {
+            Use(order, A, TypeA, TransA == 0 ? M : K, TransA == 0 ? K : M, LdA, StrideA * batch, write: false);
+            Use(order, B, TypeB, TransB == 0 ? K : N, TransB == 0 ? N : K, LdB, StrideB * batch, write: false);
+            Use(order, C, TypeC, M, N, LdC, StrideC * batch, write: true);
             byte* a = Read("A", A, TypeA, TransA == 0 ? M : K, TransA == 0 ? K : M, LdA, StrideA * batch);
             byte* b = Read("B", B, TypeB, TransB == 0 ? K : N, TransB == 0 ? N : K, LdB, StrideB * batch);
             byte* c = Beta != 0
@@ -174,6 +177,18 @@ internal sealed unsafe class Gemm
         }
 
         return host;
+    }
+
+    // Column by column: what lies between them is not the product's.
+    private static void Use(WorkOrder? order, ulong start, int type, int rows, int columns, int ld, long offset, bool write)
+    {
+        if (order == null || rows == 0) return;
+        for (int column = 0; column < columns; column++)
+        {
+            ulong at = start + (ulong)((offset + ((long)column * ld)) * Bytes(type));
+            Place(at, out Allocation allocation);
+            DriverMemory.Use(order, allocation, at - allocation.Start, (ulong)rows * (ulong)Bytes(type), write);
+        }
     }
 
     private static byte* Place(ulong address, out Allocation allocation)

@@ -1,23 +1,24 @@
-// Everything that the driver gives a handle for. A handle is never given twice, so one that was destroyed stays known as
-// destroyed. Also the pinned host memory.
+// Everything that the driver gives a handle for. A handle is never given twice, not even after a reset, so one that was destroyed stays
+// known as destroyed. Also the pinned host memory.
 using System.Runtime.InteropServices;
 
 namespace CudaStandIn;
 
 internal sealed unsafe class Handles
 {
+    private static nint s_next = unchecked((nint)0x5A00_0000_0000);
+
     private readonly Dictionary<nint, object> _alive = [];
     private readonly Dictionary<nint, string> _dead = [];
     private readonly SortedList<nint, long> _host = [];
-    private nint _next = unchecked((nint)0x5A00_0000_0000);
 
     public int HostCount => _host.Count;
 
     public nint Add(object thing)
     {
-        _next += 64;
-        _alive.Add(_next, thing);
-        return _next;
+        s_next += 64;
+        _alive.Add(s_next, thing);
+        return s_next;
     }
 
     /// <summary>The thing behind a handle, of the expected kind.</summary>

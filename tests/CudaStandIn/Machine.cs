@@ -25,6 +25,12 @@ internal static class Machine
 
     public static Counters Counters { get; private set; } = new();
 
+    /// <summary>What is changed in modules that are loaded; null: nothing.</summary>
+    public static Mutation? Mutation { get; set; }
+
+    /// <summary>What kernels did with memory, by name, while it was asked for.</summary>
+    public static SortedDictionary<string, Profile> Profiles { get; } = new(StringComparer.Ordinal);
+
     public static bool IsInitialized { get; set; }
 
     /// <summary>The error of a kernel that every later call gives back.</summary>
@@ -62,8 +68,10 @@ internal static class Machine
         Settings = new Settings();
         Scheduler = new Scheduler();
         Counters = new Counters();
+        Mutation = null;
+        Profiles.Clear();
         Reports.Clear();
-        DriverStreams.Null.Queue.Clear();
+        DriverStreams.Null.Reset();
         (IsInitialized, Sticky, Retained, Context, _current) = (false, 0, 0, 0, 0);
     }
 
@@ -91,6 +99,7 @@ internal static class Machine
                 FaultKind.Misaligned => Code.Misaligned,
                 FaultKind.Endless => Code.LaunchTimeout,
                 FaultKind.Launch => Code.InvalidValue,
+                FaultKind.Resources => Code.LaunchOutOfResources,
                 _ => Code.LaunchFailed,
             },
             _ => Code.Unknown,

@@ -2,6 +2,7 @@
 // happens in an order that no test may rely on. Seed 0 is as late as possible.
 using System.Diagnostics;
 using PtxMachine.Execution;
+using PtxMachine.Memory;
 
 namespace CudaStandIn;
 
@@ -10,23 +11,42 @@ internal sealed class Mark
 {
     public bool IsDone { get; set; }
 
+    /// <summary>What is done before it, of each stream.</summary>
+    public uint[] Before { get; init; } = [];
+
     public long Ticks { get; set; }
 }
 
 /// <summary>One piece of queued work. It waits for a mark, runs an action, or makes a mark.</summary>
-internal sealed record Work(string Kind, string What, Action? Run = null, Mark? WaitsFor = null, Mark? Makes = null)
+internal sealed record Work(string Kind, string What, Action<WorkOrder?>? Run = null, Mark? WaitsFor = null, Mark? Makes = null)
 {
     public object? Function { get; init; }
 }
 
+/// <summary>Work in its place in a stream; a graph's work comes again at another place each time.</summary>
+internal readonly record struct Queued(Work Work, WorkOrder? Order);
+
 internal sealed class Stream
 {
-    public Queue<Work> Queue { get; } = new();
+    public Queue<Queued> Queue { get; } = new();
+
+    /// <summary>Its number among the streams; 0: its work is not watched.</summary>
+    public int Id { get; set; }
+
+    /// <summary>The work of each stream that is done when its next begins.</summary>
+    public uint[] Seen { get; set; } = new uint[WorkOrder.MostStreams];
 
     /// <summary>The capture that this stream takes part in.</summary>
     public Capture? Capture { get; set; }
 
-    public bool IsReady => Queue.TryPeek(out Work? head) && (head.WaitsFor == null || head.WaitsFor.IsDone);
+    public bool IsReady => Queue.TryPeek(out Queued head) && (head.Work.WaitsFor == null || head.Work.WaitsFor.IsDone);
+
+    /// <summary>As in a new process.</summary>
+    public void Reset()
+    {
+        Queue.Clear();
+        (Id, Seen, Capture) = (0, new uint[WorkOrder.MostStreams], null);
+    }
 }
 
 internal sealed class Event
@@ -38,6 +58,9 @@ internal sealed class Event
 
     /// <summary>The capture in which it was recorded last.</summary>
     public Capture? Capture { get; set; }
+
+    /// <summary>The work of that capture that it stands for.</summary>
+    public IReadOnlyDictionary<Stream, int>? Before { get; set; }
 }
 
 internal sealed class Scheduler
@@ -45,9 +68,20 @@ internal sealed class Scheduler
     private readonly List<Stream> _streams = [DriverStreams.Null];
     private ulong _random = 0x9E3779B97F4A7C15;
 
-    public void Add(Stream stream) => _streams.Add(stream);
+    public StreamOrder Order { get; } = new();
 
-    public void Remove(Stream stream) => _streams.Remove(stream);
+    public void Add(Stream stream)
+    {
+        stream.Id = Order.Take();
+        _streams.Add(stream);
+    }
+
+    /// <summary>Removes a stream whose work is done.</summary>
+    public void Remove(Stream stream)
+    {
+        Order.Return(stream);
+        _streams.Remove(stream);
+    }
 
     /// <summary>Some work of some streams, by chance; nothing with seed 0.</summary>
     public void Advance()
@@ -58,19 +92,21 @@ internal sealed class Scheduler
 
     /// <summary>Whether queued work needs one of these functions.</summary>
     public bool Uses(IReadOnlyCollection<object> functions) =>
-        _streams.Any(s => s.Queue.Any(w => w.Function != null && functions.Contains(w.Function)));
+        _streams.Any(s => s.Queue.Any(q => q.Work.Function != null && functions.Contains(q.Work.Function)));
 
     /// <summary>Runs until a stream is empty.</summary>
     public void Finish(Stream stream)
     {
         Machine.Counters.Waits++;
         while (stream.Queue.Count > 0) Drive(stream);
+        Order.Wait(stream);
     }
 
     public void FinishAll()
     {
         Machine.Counters.Waits++;
         while (Step()) { }
+        foreach (Stream stream in _streams) Order.Wait(stream);
     }
 
     /// <summary>Runs until a mark is made.</summary>
@@ -78,6 +114,7 @@ internal sealed class Scheduler
     {
         Machine.Counters.Waits++;
         while (!mark.IsDone && Step()) { }
+        Order.Wait(mark.Before);
     }
 
     /// <summary>One piece of work of a stream that can run, chosen by chance; false where there is none.</summary>
@@ -103,14 +140,15 @@ internal sealed class Scheduler
         else if (!Step()) throw new StandInException(Code.Unknown, "a stream waits for what never comes");
     }
 
-    private static void Run(Work work)
+    private static void Run(Queued queued)
     {
+        Work work = queued.Work;
         // After a kernel has failed the device does nothing more.
         if (Machine.Sticky == 0)
         {
             try
             {
-                work.Run?.Invoke();
+                work.Run?.Invoke(queued.Order);
             }
             catch (Exception exception)
             {

@@ -17,6 +17,9 @@ internal sealed class Settings
 
     public bool Races { get; private set; } = true;
 
+    /// <summary>Whether kernels' accesses are counted.</summary>
+    public bool Profiles { get; private set; }
+
     public bool HasPools { get; private set; } = true;
 
     public int InitCode { get; private set; }
@@ -58,6 +61,7 @@ internal sealed class Settings
             case "seed": Seed = (ulong)value; break;
             case "approximate_units": ApproximateUnits = (int)value; break;
             case "races": Races = value != 0; break;
+            case "profile": Profiles = value != 0; break;
             case "pools": HasPools = value != 0; break;
             case "workers": Workers = (int)value; break;
             case "memory": memory.Capacity = (ulong)value; break;

@@ -21,6 +21,17 @@ public sealed class CommittedKernelTests
         }
     }
 
+    // With the threads of a block named, a compiler gives no thread more registers than there are for such a block.
+    [Fact]
+    public void All_committed_kernels_name_the_threads_of_a_block()
+    {
+        foreach (string file in Committed())
+        {
+            using PtxProgram program = PtxProgram.Load(File.ReadAllText(file), new DeviceMemory());
+            Assert.All(program.Kernels.Values, static kernel => Assert.True(kernel.MaxThreads > 0, $"{kernel.Name} has no .maxntid"));
+        }
+    }
+
     [Fact]
     public void All_committed_kernels_are_what_the_compiler_makes_of_their_sources()
     {

@@ -17,6 +17,8 @@ internal sealed unsafe class Block : IDisposable
         (Kernel, _spec, Memory) = (kernel, spec, memory);
         Parameters = parameters;
         _launch = launch;
+        Order = spec.Order;
+        Profile = spec.Profile == null ? null : new Profile();
         Sites = new Allocation?[kernel.Sites];
         Shared = new SharedMemory(kernel.DynamicSharedOffset + spec.SharedBytes, kernel.Granule);
         int threads = spec.BlockX * spec.BlockY * spec.BlockZ;
@@ -46,6 +48,12 @@ internal sealed unsafe class Block : IDisposable
     public uint Tag { get; private set; }
 
     public LaunchSpec Spec => _spec;
+
+    /// <summary>The launch among the work of all streams; null where waits are not looked for.</summary>
+    public WorkOrder? Order { get; }
+
+    /// <summary>Counters of this block's accesses; null where they are not counted.</summary>
+    public Profile? Profile { get; }
 
     public int X { get; private set; }
 

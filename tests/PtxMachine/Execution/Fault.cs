@@ -13,6 +13,8 @@ internal enum FaultKind
     Endless,
     Trap,
     Convergence,
+    Order,
+    Resources,
     Launch,
 }
 

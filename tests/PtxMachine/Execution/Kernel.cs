@@ -45,9 +45,15 @@ internal sealed unsafe class Kernel : IDisposable
     /// <summary>Whether blocks may order themselves by flags.</summary>
     public bool HasFence => Source.Instructions.Any(i => i.Words[0] is "membar" or "fence");
 
+    public bool IsDisposed => Ops == null;
+
     public int MaxThreads => Source.MaxThreads;
 
+    /// <summary>Registers of 32 bits that the text keeps alive at once; found when first asked for.</summary>
+    public int LiveRegisters => _liveRegisters ??= Decoding.Liveness.Count(Source);
+
     private readonly List<nint> _blocks = [];
+    private int? _liveRegisters;
 
     public void SetOps(List<Op> ops)
     {

@@ -1,4 +1,6 @@
 // The shape of a launch, and what a run may vary: the order by seed, and the last bits of approximate instructions.
+using PtxMachine.Memory;
+
 namespace PtxMachine.Execution;
 
 internal sealed record LaunchSpec
@@ -28,6 +30,12 @@ internal sealed record LaunchSpec
 
     /// <summary>Whether the races of shared memory are looked for.</summary>
     public bool Races { get; init; } = true;
+
+    /// <summary>The launch among the work of all streams; null where only one stream is in use, which needs no waits.</summary>
+    public WorkOrder? Order { get; init; }
+
+    /// <summary>Where accesses are counted; null: they are not.</summary>
+    public Profile? Profile { get; init; }
 
     /// <summary>Threads of this process that take blocks; 0 for one a core.</summary>
     public int Workers { get; init; }

@@ -64,6 +64,9 @@ internal static unsafe class Launcher
                 }
 
                 Interlocked.Add(ref instructions, block.Instructions);
+                if (block.Profile is not { } profile) return;
+                profile.Instructions = block.Instructions;
+                lock (spec.Profile!) spec.Profile.Add(profile);
             }
             catch (Exception exception)
             {

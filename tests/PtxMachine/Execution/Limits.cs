@@ -7,6 +7,8 @@ internal static class Limits
     public const int SharedPerBlock = 48 * 1024;
     public const int SharedPerBlockOptIn = 163 * 1024;
     public const int BlockZ = 64;
+    public const int RegistersPerBlock = 65_536;
+    public const int RegistersPerThread = 255;
     public const int GridYZ = 65535;
 
     /// <summary>Throws where a driver refuses the launch.</summary>
@@ -23,12 +25,26 @@ internal static class Limits
             throw Refuse(kernel, $"the block has {threads} threads, the kernel was compiled for at most {kernel.MaxThreads}");
         if (kernel.Source.ThreadsRequired && threads != kernel.MaxThreads)
             throw Refuse(kernel, $"the block has {threads} threads, the kernel requires {kernel.MaxThreads}");
+        CheckRegisters(kernel, threads);
         if (spec.SharedBytes < 0 || spec.SharedBytes + kernel.StaticSharedBytes > SharedPerBlockOptIn)
             throw Refuse(kernel, $"{spec.SharedBytes + kernel.StaticSharedBytes:N0} bytes of shared memory, at most {SharedPerBlockOptIn:N0}");
         if (spec.SharedBytes + kernel.StaticSharedBytes > Math.Max(SharedPerBlock, spec.SharedLimit + kernel.StaticSharedBytes))
             throw Refuse(kernel, $"{spec.SharedBytes:N0} bytes of dynamic shared memory, {spec.SharedLimit:N0} are allowed by its attribute");
         if (parameterBytes != kernel.ParameterBytes)
             throw Refuse(kernel, $"{parameterBytes} bytes of parameters are given, {kernel.ParameterBytes} are declared");
+    }
+
+    // How many registers a thread gets is the driver's compiler's choice, up to 255. Where .maxntid or .reqntid names the threads of a
+    // block, it must choose so few that such a block fits, so nothing can be wrong. Where nothing is named, it may take what it likes:
+    // then only a block of 256 threads fits for certain. Of a larger one this says no where the text alone, in its order, keeps more
+    // alive than there is; that it says nothing of others does not mean that a driver takes them.
+    private static void CheckRegisters(Kernel kernel, long threads)
+    {
+        if (kernel.MaxThreads > 0 || threads * RegistersPerThread <= RegistersPerBlock) return;
+        int live = Math.Min(kernel.LiveRegisters, RegistersPerThread);
+        if (live * threads <= RegistersPerBlock) return;
+        throw new PtxFaultException(FaultKind.Resources, $"the launch of {kernel.Name} is refused: {threads} threads with {live} registers "
+            + $"alive are {live * threads:N0}, a block has {RegistersPerBlock:N0}, and no .maxntid makes the compiler spare them.");
     }
 
     private static PtxFaultException Refuse(Kernel kernel, string message) =>

@@ -34,6 +34,9 @@ internal sealed unsafe class Allocation
     /// <summary>Which block used each word last, in the latest launch that looked for races; null until one did.</summary>
     public uint* Touched { get; private set; }
 
+    /// <summary>Which work of which stream wrote and read each word last; null until streams were watched.</summary>
+    public ulong* Uses { get; private set; }
+
     public bool IsAlive => Host != null;
 
     public static Allocation Create(ulong start, ulong size, int number, string what) => new(start, size, number, what);
@@ -85,6 +88,28 @@ internal sealed unsafe class Allocation
         return -1;
     }
 
+    /// <summary>Notes the use of a range by work of a stream; a sentence where it should have waited, or null.</summary>
+    public string? Use(WorkOrder order, ulong offset, ulong bytes, bool write)
+    {
+        if (bytes == 0) return null;
+        int words = checked((int)(((offset + bytes + 3) / 4) - (offset / 4)));
+        int bad = order.Touch(UseTable() + (offset / 4), words, write);
+        if (bad < 0) return null;
+        ulong word = (offset / 4) + (ulong)bad;
+        return $"{order.Describe(Uses[word], write)}: offset {word * 4:N0} of {this}";
+    }
+
+    /// <summary>Makes the table of streams' uses, once.</summary>
+    public ulong* UseTable()
+    {
+        if (Uses != null) return Uses;
+        lock (this)
+        {
+            if (Uses == null) Uses = (ulong*)NativeMemory.AllocZeroed((nuint)((Size / 4) + 16), sizeof(ulong));
+            return Uses;
+        }
+    }
+
     /// <summary>Makes the table of uses, once.</summary>
     public uint* TouchTable()
     {
@@ -104,7 +129,9 @@ internal sealed unsafe class Allocation
     public void Free()
     {
         NativeMemory.Free(Touched);
+        NativeMemory.Free(Uses);
         Touched = null;
+        Uses = null;
         NativeMemory.AlignedFree(Host);
         NativeMemory.Free(Written);
         Host = null;

@@ -45,6 +45,14 @@ internal sealed unsafe class AsyncCopies
         }
 
         Addressing.Compute(op, warp, mask, bytes);
+        if (warp.Block.Profile is { } profile)
+        {
+            ulong* places = stackalloc ulong[32];
+            for (int lane = 0; lane < 32; lane++) places[lane] = targets[lane];
+            profile.CountGlobal(warp.Addresses, reads, bytes);
+            profile.CountShared(places, mask, bytes);
+        }
+
         for (uint rest = reads; rest != 0; rest &= rest - 1)
         {
             // A lane reads only as many bytes as it is given, so only those must be there.

@@ -41,6 +41,8 @@ internal static unsafe class GlobalAccess
             if (bad >= 0) throw Race(op, warp, allocation, (offset / 4) + (ulong)bad, mode, bad * 4 / bytes);
         }
 
+        if (warp.Block.Order is { } order && allocation.Use(order, offset, length, mode != Mode.Read) is { } missing)
+            throw warp.Fault(op, FaultKind.Order, missing);
         return allocation.Host + offset;
     }
 
@@ -90,6 +92,9 @@ internal static unsafe class GlobalAccess
                 int bad = BlockRaces.Touch(allocation.TouchTable() + (offset / 4), bytes / 4, warp.Block.Tag, mode == Mode.Write);
                 if (bad >= 0) throw Race(op, warp, allocation, (offset / 4) + (ulong)bad, mode, lane);
             }
+
+            if (warp.Block.Order is { } order && allocation.Use(order, offset, (ulong)bytes, mode != Mode.Read) is { } missing)
+                throw warp.Fault(op, FaultKind.Order, missing, lane);
 
             addresses[lane] = (ulong)(allocation.Host + offset);
         }

@@ -142,6 +142,7 @@ internal static unsafe class MatrixOps
         Addressing.Compute(op, warp, used, 16);
         if (op->Space == Parsing.Space.None && Addressing.InWindow(warp, used, DeviceMemory.SharedWindow) != used)
             throw warp.Fault(op, FaultKind.IllegalAddress, "ldmatrix of an address that is not in shared memory");
+        warp.Block.Profile?.CountShared(warp.Addresses, used, 16);
         SharedAccess.Run(op, warp, used, 16, Mode.Read);
         bool transposed = op->D != 0;
         uint* result = stackalloc uint[32];

@@ -14,6 +14,7 @@ internal static unsafe class MemoryOps
     public static byte* Resolve(Op* op, Warp warp, uint mask, int bytes, Mode mode)
     {
         bool together = Addressing.Compute(op, warp, mask, bytes);
+        if (warp.Block.Profile is { } profile) Count(profile, op, warp, mask, bytes);
         switch (op->Space)
         {
             case Space.Global or Space.Const:
@@ -147,6 +148,13 @@ internal static unsafe class MemoryOps
             for (int part = 0; part < sizeof(TRegister) / 2; part++)
                 Lanes.Store(all, (TRegister*)(warp.Registers + op->More[i]), part, mask);
         }
+    }
+
+    private static void Count(Profile profile, Op* op, Warp warp, uint mask, int bytes)
+    {
+        if (op->Space is Space.Global or Space.Const) profile.CountGlobal(warp.Addresses, mask, bytes);
+        else if (op->Space == Space.Shared) profile.CountShared(warp.Addresses, mask, bytes);
+        else if (op->Space == Space.None) profile.CountGeneric(warp.Addresses, mask, bytes);
     }
 
     private static byte* Global(Op* op, Warp warp, uint mask, int bytes, Mode mode, bool together)

@@ -1,0 +1,206 @@
+// The faults that are planted, family by family: barriers, guards and bounds, strides and offsets, distances and masks of shuffles and
+// votes, comparisons, constants, roundings, operands, stores. Each is a line of the committed PTX; where that changes, this table must
+// follow.
+namespace Cuda.Tests.Mutants;
+
+internal static class MutantTable
+{
+    private const string Barrier = @"^bar\.sync 0;";
+    private const string WarpBarrier = @"^bar\.warp\.sync -1;";
+    private const string AtLeast = @"^setp\.ge\.s32 (\S+), (\S+), (\S+);";
+    private const string Above = "setp.gt.s32 $1, $2, $3;";
+
+    public static IReadOnlyList<Mutant> All { get; } =
+    [
+        new("norm", "norm", Shuffle(8), 1, Shuffled(4), "distance", "norm"),
+        new("norm", "norm", Shuffle(2), 2, Shuffled(2, 31, 2147483647), "mask", "norm"),
+        new("norm", "norm", Shuffle(16), 2, Shuffled(16, 15), "clamp", "norm"),
+        new("norm", "norm", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
+        new("norm", "norm", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 4, "sub.rn.f32 $1, $3, $2;", "operands", "norm"),
+        new("norm", "norm", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 4, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
+        new("norm", "norm", @"^st\.global\.f32", 1, "", "store", "norm"),
+        new("norm", "norm", @"^add\.s32 (%r\d+), (%r\d+), 256;", 1, "add.s32 $1, $2, 192;", "stride", "norm"),
+        new("norm", "norm", AtLeast, 1, Above, "bound", "norm"),
+
+        new("pointwise", "add", AtLeast, 1, Above, "bound", "elements"),
+        new("pointwise", "add", @"^mul\.wide\.u32 (\S+), (\S+), 1024;", 1, "mul.wide.u32 $1, $2, 512;", "stride", "elements"),
+        new("pointwise", "multiply", @"^mul\.rn\.f32", 1, "add.rn.f32", "operator", "elements"),
+        new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 1, "", "guard", "elements"),
+        new("pointwise", "bias_activation", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "elements"),
+        new("pointwise", "bias_activation", "0f3F200000", 1, "0f40200000", "constant", "elements"),
+        new("pointwise", "select_columns", @"^shl\.b64 (\S+), (\S+), 2;", 4, "shl.b64 $1, $2, 3;", "width", "logits"),
+        new("pointwise", "suppress", "-8388609", 1, "-8388608", "constant", "logits"),
+        new("pointwise", "suppress", @"^ld\.global\.u32 (\S+), \[(\S+)\+4\];", 1, "ld.global.u32 $1, [$2];", "offset", "logits"),
+        new("pointwise", "penalize", @"^setp\.geu\.f32", 1, "setp.leu.f32", "comparison", "logits"),
+
+        new("softmax", "log_softmax", Barrier, 1, "", "barrier", "softmax"),
+        new("softmax", "log_softmax", Barrier, 3, "", "barrier", "softmax"),
+        new("softmax", "log_softmax", Barrier, 4, "", "barrier", "softmax"),
+        new("softmax", "log_softmax", Barrier, 5, "", "barrier", "softmax"),
+        new("softmax", "log_softmax", @"^setp\.gt\.u32 (\S+), (\S+), 63;", 1, "setp.gt.u32 $1, $2, 31;", "comparison", "softmax"),
+        new("softmax", "log_probability", Shuffle(4), 3, Shuffled(8), "distance", "softmax"),
+        new(
+            "softmax", "log_probability", @"^add\.rn\.f64 (\S+), (\S+), 0d3FF0000000000000;", 1, "add.rn.f64 $1, $2, 0dBFF0000000000000;",
+            "constant", "softmax"),
+        new(
+            "softmax", "top_k", @"^atom\.shared\.add\.u32 (\S+), \[(\S+)\], 1;", 1, "atom.shared.add.u32 $1, [$2], 2;",
+            "constant", "best"),
+        new("softmax", "top_k", @"^setp\.gt\.s32 (\S+), (\S+), 1023;", 1, "setp.gt.s32 $1, $2, 1024;", "bound", "best"),
+        new("softmax", "top_k", Barrier, 7, "", "barrier", "best"),
+        new("softmax", "top_k", Barrier, 9, "", "barrier", "best"),
+        new("softmax", "top_k", Barrier, 12, "", "barrier", "best"),
+        new("softmax", "top_k", @"^ld\.shared\.f32 (\S+), \[(\S+)\+64\];", 1, "ld.shared.f32 $1, [$2+32];", "offset", "best"),
+
+        new("embed", "embed_f32", @"^@%p\d+ bra (\S+);", 3, "", "guard", "embed"),
+        new("embed", "embed_f16", "-1879056384", 1, "268427264", "mask", "embed"),
+        new("embed", "embed_bf16", @"^shl\.b32 (\S+), (\S+), 16;", 1, "shl.b32 $1, $2, 15;", "width", "embed"),
+        new("embed", "embed_i8", @"^rcp\.rn\.f32", 1, "mov.f32", "operator", "embed"),
+        new("embed", "embed_i16", @"^cvt\.rn\.f32\.s16", 1, "cvt.rn.f32.u16", "sign", "embed"),
+
+        new("gemm", "gemm_f32", Barrier, 2, "", "barrier", "product"),
+        new("gemm", "gemm_f32", Barrier, 3, "", "barrier", "product"),
+        new("gemm", "gemm_f32", @"^mad\.lo\.s32 (\S+), (\S+), 68, (\S+);", 1, "mad.lo.s32 $1, $2, 64, $3;", "stride", "product"),
+        new("gemm", "gemm_f32", AtLeast, 14, Above, "bound", "product"),
+        new("gemm", "gemm_f16", Barrier, 3, "", "barrier", "half"),
+        new("gemm", "gemm_f16", "-1879056384", 2, "-1879048192", "mask", "half"),
+        new("gemm", "gemm_bf16", @"^shl\.b32 (\S+), (\S+), 16;", 2, "shl.b32 $1, $2, 17;", "width", "half"),
+        new(
+            "gemm", "gemm_few_f32", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 1, "fma.rn.f32 $1, $2, $2, $4;",
+            "operands", "few"),
+        new("gemm", "gemm_few_f16", @"^max\.f32 (\S+), (\S+), 0f00000000;", 1, "max.f32 $1, $2, 0f3F800000;", "constant", "few"),
+        new("gemm", "gemm_few_bf16", Barrier, 2, "", "barrier", "few"),
+
+        new("quantise", "quantise_i8", Barrier, 1, "", "barrier", "integers"),
+        new(
+            "quantise", "quantise_i8", @"^min\.f32 (\S+), (\S+), 0f42FE0000;", 1, "min.f32 $1, $2, 0f42FC0000;",
+            "constant", "integers"),
+        new("quantise", "quantise_i8", Shuffle(16), 1, Shuffled(8), "distance", "integers"),
+        new("quantise", "quantise_i16", "0f447A0000", 1, "0f447A4000", "constant", "integers"),
+        new("quantise", "quantise_i16", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "integers"),
+        new(
+            "quantise", "gemm_i8", @"^mad\.lo\.s32 (\S+), (\S+), (\S+), (\S+);", 5, "mad.lo.s32 $1, $2, $3, $3;",
+            "operands", "integers"),
+        new("quantise", "gemm_i16", Barrier, 2, "", "barrier", "integers"),
+        new("quantise", "finish_sums", @"^rcp\.rn\.f32", 1, "mov.f32", "operator", "integers"),
+        new("few_integers", "few_4_i8", Barrier, 1, "", "barrier", "few integers"),
+        new("few_integers", "few_4_i8", Shuffle(16), 5, Shuffled(8), "distance", "few integers"),
+        new(
+            "few_integers", "few_1_i8", @"^dp4a\.s32\.s32 (\S+), (\S+), (\S+), (\S+);", 1, "dp4a.s32.s32 $1, $2, $2, $4;",
+            "operands", "few integers"),
+        new("few_integers", "few_8_i16", Barrier, 1, "", "barrier", "few integers"),
+        new("quantise", "round_bf16", ", -65536;", 1, ", -131072;", "mask", "rounded"),
+        new("quantise", "to_bf16", ", 32767;", 1, ", 0;", "rounding", "refresh"),
+
+        new("attention", "attention_dot_1", Barrier, 1, "", "barrier", "attention"),
+        new("attention", "attention_dot_1", Barrier, 2, "", "barrier", "attention"),
+        new("attention", "attention_dot_1", WarpBarrier, 2, "", "barrier", "attention"),
+        new(
+            "attention", "attention_dot_1", @"^mul\.lo\.s32 (\S+), (\S+), 65;", 1, "mul.lo.s32 $1, $2, 64;",
+            "stride", "attention"),
+        new("attention", "attention_dot_2", WarpBarrier, 2, "", "barrier", "attention"),
+        new(
+            "attention", "attention_dot_2", @"^setp\.gt\.s32 (\S+), (\S+), (\S+);", 1, "setp.ge.s32 $1, $2, $3;",
+            "bound", "attention"),
+        new("attention", "attention_dot_4", Shuffle(16), 1, Shuffled(8), "distance", "attention"),
+        new("attention", "attention_dot_4", Shuffle(1), 2, Shuffled(1, 31, 1073741823), "mask", "attention"),
+        new("attention", "attention_additive_1", "0fC0000000", 1, "0fBF800000", "constant", "additive"),
+        new(
+            "attention", "attention_additive_2", @"^setp\.lt\.f32 (\S+), (\S+), 0f3F200000;", 1, "setp.gt.f32 $1, $2, 0f3F200000;",
+            "comparison", "additive"),
+        new("attention", "attention_additive_4", Barrier, 2, "", "barrier", "additive"),
+
+        new("cache", "append", @"^and\.b32 (\S+), (\S+), 15;", 1, "and.b32 $1, $2, 7;", "mask", "cache"),
+        new("cache", "append", AtLeast, 3, Above, "bound", "cache"),
+        new("cache", "copy_blocks", @"^st\.global\.u64", 1, "", "store", "copied blocks"),
+        new("cache", "copy_blocks", @"^shl\.b32 (\S+), (\S+), 2;", 1, "shl.b32 $1, $2, 1;", "bound", "copied blocks"),
+        new("cache", "cached_dot_1", WarpBarrier, 2, "", "barrier", "cache"),
+        new("cache", "cached_dot_2", @"^and\.b32 (\S+), (\S+), -64;", 1, "and.b32 $1, $2, -32;", "mask", "cache"),
+        new("cache", "cached_dot_4", WarpBarrier, 1, "", "barrier", "cache"),
+        new("cache", "cached_dot_4", @"^st\.shared\.f32", 2, "", "store", "cache"),
+        new(
+            "cache", "cached_additive_1", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "div.rn.f32 $1, $3, $2;",
+            "operands", "additive cache"),
+        new("cache", "cached_additive_2", Shuffle(8), 2, Shuffled(16), "distance", "additive cache"),
+        new("cache", "cached_weights_dot", @"^div\.rn\.f32", 1, "mul.rn.f32", "operator", "cache"),
+        new("cache", "cached_weights_additive", @"^st\.global\.f32", 2, "", "store", "additive cache"),
+
+        new("dropout", "dropout", "-1640531527", 1, "-1640531526", "constant", "dropout"),
+        new("dropout", "dropout", @"^setp\.lt\.u32", 2, "setp.gt.u32", "comparison", "dropout"),
+        new("dropout", "dropout", AtLeast, 3, Above, "bound", "dropout"),
+
+        new("attention_dropout", "attention_dropout_dot_1", ", 65535;", 1, ", 32767;", "mask", "dropped attention"),
+        new("attention_dropout", "attention_dropout_dot_2", WarpBarrier, 2, "", "barrier", "dropped attention"),
+        new(
+            "attention_dropout", "attention_dropout_additive_1", @"^setp\.lt\.u32 (\S+), (%r\d+), 16;", 1, "setp.lt.u32 $1, $2, 8;",
+            "comparison", "dropped additive"),
+        new("attention_dropout", "attention_dropout_additive_2", Barrier, 1, "", "barrier", "dropped additive"),
+
+        new("norm_gradient", "norm_gradient", Shuffle(16), 5, Shuffled(8), "distance", "norm gradient"),
+        new("norm_gradient", "norm_gradient", @"^and\.b32 (\S+), (\S+), 15;", 1, "and.b32 $1, $2, 31;", "mask", "norm gradient"),
+        new("norm_gradient", "norm_gradient", @"^neg\.f32", 1, "mov.f32", "sign", "norm gradient"),
+        new(
+            "norm_gradient", "norm_partials", @"^mul\.wide\.u32 (\S+), (\S+), 8;", 1, "mul.wide.u32 $1, $2, 4;",
+            "width", "norm gradient"),
+        new("norm_gradient", "norm_partials", @"^shl\.b32 (\S+), (\S+), 5;", 1, "shl.b32 $1, $2, 4;", "stride", "norm gradient"),
+
+        new("cross_entropy", "cross_entropy", Barrier, 3, "", "barrier", "loss"),
+        new("cross_entropy", "cross_entropy", Barrier, 11, "", "barrier", "loss"),
+        new(
+            "cross_entropy", "cross_entropy", @"^setp\.eq\.s32 (\S+), (\S+), (\S+);", 8, "setp.ne.s32 $1, $2, $3;",
+            "comparison", "loss"),
+        new("cross_entropy", "cross_entropy", @"^st\.global\.f32", 2, "", "store", "loss"),
+
+        new(
+            "training", "embed_gradient", @"^vote\.sync\.ballot\.b32 (\S+), (\S+), -1;", 1, "vote.sync.ballot.b32 $1, $2, 2147483647;",
+            "vote", "embed gradient"),
+        new("training", "embed_gradient", Barrier, 2, "", "barrier", "embed gradient"),
+        new("training", "embed_gradient", Barrier, 4, "", "barrier", "embed gradient"),
+        new("training", "embed_gradient", @"^popc\.b32", 2, "mov.u32", "operator", "embed gradient"),
+        new("training", "column_sums", Barrier, 1, "", "barrier", "product gradient"),
+        new("training", "column_sums", @"^st\.shared\.f32", 3, "", "store", "product gradient"),
+        new("training", "gemm_gradient", Barrier, 1, "", "barrier", "product gradient"),
+        new("training", "gemm_gradient", @"^setp\.eq\.s32", 1, "setp.ne.s32", "comparison", "product gradient"),
+        new("training", "pack_turned_f32", Barrier, 1, "", "barrier", "refresh"),
+        new(
+            "training", "pack_turned_bf16", @"^ld\.shared\.u32 (\S+), \[(\S+)\+32\];", 1, "ld.shared.u32 $1, [$2+36];",
+            "offset", "refresh"),
+        new("training", "pack_f32", @"^st\.global\.f32", 1, "", "store", "refresh"),
+        new(
+            "training", "activation_gradient", @"^setp\.gt\.f32 (\S+), (\S+), 0f00000000;", 1, "setp.lt.f32 $1, $2, 0f00000000;",
+            "comparison", "slopes"),
+        new("training", "activation_gradient", "0f42700000", 1, "0f3F800000", "constant", "slopes"),
+        new("training", "block_squares", @"^min\.s64 (\S+), (\S+), 16384;", 1, "min.s64 $1, $2, 16383;", "bound", "optimizer"),
+        new("training", "block_squares", Shuffle(1), 1, Shuffled(2), "distance", "optimizer"),
+        new(
+            "training", "adam_step", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 1, "fma.rn.f32 $1, $3, $4, $2;",
+            "operands", "optimizer"),
+        new("training", "adam_step", @"^sqrt\.rn\.f32", 1, "mov.f32", "operator", "optimizer"),
+        new("training", "clear", @"^mov\.b32 (\S+), 0;", 1, "mov.b32 $1, 1;", "constant", "elements"),
+
+        new("attention_gradient", "gradient_of_queries_dot_1", WarpBarrier, 2, "", "barrier", "attention gradient"),
+        new("attention_gradient", "gradient_of_queries_dot_1", Barrier, 3, "", "barrier", "attention gradient"),
+        new(
+            "attention_gradient", "gradient_of_queries_dot_2", @"^mul\.lo\.s64 (\S+), (\S+), 12;", 1, "mul.lo.s64 $1, $2, 8;",
+            "stride", "attention gradient"),
+        new("attention_gradient", "gradient_of_keys_dot_1", WarpBarrier, 2, "", "barrier", "attention gradient"),
+        new(
+            "attention_gradient", "gradient_of_keys_dot_1", @"^mul\.wide\.s32 (\S+), (\S+), 12;", 1, "mul.wide.s32 $1, $2, 16;",
+            "stride", "attention gradient"),
+        new("attention_gradient", "gradient_of_keys_dot_2", @"^div\.rn\.f32", 1, "mul.rn.f32", "operator", "attention gradient"),
+
+        new("additive_gradient", "gradient_of_queries_additive_1", Barrier, 3, "", "barrier", "additive gradient"),
+        new(
+            "additive_gradient", "gradient_of_queries_additive_2", "0fC0000000", 1, "0fBF800000",
+            "constant", "additive gradient"),
+        new("additive_gradient", "gradient_of_keys_additive_1", WarpBarrier, 2, "", "barrier", "additive gradient"),
+        new(
+            "additive_gradient", "gradient_of_keys_additive_2", @"^mul\.wide\.s32 (\S+), (\S+), 12;", 1, "mul.wide.s32 $1, $2, 8;",
+            "stride", "additive gradient"),
+    ];
+
+    // An exchange with the lane whose number differs in one bit.
+    private static string Shuffle(int distance) => $@"^shfl\.sync\.bfly\.b32 (\S+), (\S+), {distance}, 31, -1;";
+
+    private static string Shuffled(int distance, int clamp = 31, int members = -1) =>
+        $"shfl.sync.bfly.b32 $1, $2, {distance}, {clamp}, {members};";
+}

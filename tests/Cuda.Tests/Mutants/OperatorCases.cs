@@ -1,0 +1,351 @@
+// Small cases of the operators at the seams of their kernels: primes, several sentences, masks, one more than a tile or a block. Each
+// must give the CPU's bits, or, for gradients of attention, what its definition allows. The table of mutants has their names.
+using Engine.Backends;
+using Engine.Reference;
+using Engine.Tensors;
+
+namespace Cuda.Tests.Mutants;
+
+internal static class OperatorCases
+{
+    public static IReadOnlyDictionary<string, Action<Bench>> All { get; } = new Dictionary<string, Action<Bench>>
+    {
+        ["norm"] = Norm,
+        ["elements"] = Elements,
+        ["logits"] = Logits,
+        ["softmax"] = Softmax,
+        ["best"] = Best,
+        ["embed"] = Embed,
+        ["product"] = Product,
+        ["half"] = Half,
+        ["few"] = Few,
+        ["integers"] = static bench => Integers(bench, 9),
+        ["few integers"] = static bench =>
+        {
+            foreach (int rows in new[] { 1, 3, 7 }) Integers(bench, rows);
+        },
+        ["rounded"] = Rounded,
+        ["refresh"] = Refresh,
+        ["attention"] = static bench => Attention(bench, isAdditive: false, 0f),
+        ["additive"] = static bench => Attention(bench, isAdditive: true, 0f),
+        ["dropped attention"] = static bench => Attention(bench, isAdditive: false, 0.3f),
+        ["dropped additive"] = static bench => Attention(bench, isAdditive: true, 0.3f),
+        ["cache"] = static bench => Cache(bench, isAdditive: false),
+        ["additive cache"] = static bench => Cache(bench, isAdditive: true),
+        ["copied blocks"] = CopiedBlocks,
+        ["dropout"] = Dropped,
+        ["slopes"] = Slopes,
+        ["loss"] = Loss,
+        ["norm gradient"] = NormGradient,
+        ["embed gradient"] = EmbedGradient,
+        ["product gradient"] = ProductGradient,
+        ["optimizer"] = Optimizer,
+        ["attention gradient"] = static bench => AttentionGradient(bench, isAdditive: false),
+        ["additive gradient"] = static bench => AttentionGradient(bench, isAdditive: true),
+    };
+
+    private static void Norm(Bench bench)
+    {
+        foreach ((int rows, int columns) in new[] { (6, 133), (3, 293) })
+        {
+            Tensor x = bench.Table(rows, columns, 1), residual = bench.Table(rows, columns, 2), bias = bench.Table(1, columns, 4);
+            var plain = new NormWeights(bench.Table(1, columns, 3), Tensor.None, 1e-5f);
+            bench.GiveAlone(rows, columns, () => bench.Backend.Norm(x, plain with { Bias = bias }));
+            bench.GiveAlone(rows, columns, () => bench.Backend.AddNorm(x, residual, plain with { IsRms = true }));
+            bench.Give(bench.Backend.AddNorm(x, residual, plain, out Tensor sum));
+            bench.Give(sum);
+        }
+    }
+
+    private static void Elements(Bench bench)
+    {
+        Tensor x = bench.Table(3, 259, 1, 3), y = bench.Table(3, 259, 2);
+        bench.GiveAlone(3, 259, () => bench.Backend.Add(x, y));
+        bench.GiveAlone(3, 259, () => bench.Backend.Multiply(x, y));
+        foreach (Activation activation in Enum.GetValues<Activation>())
+            bench.GiveAlone(3, 259, () => bench.Backend.Activate(x, activation));
+        Tensor part = bench.Into(5, 261, 3);
+        bench.Backend.Clear(part);
+    }
+
+    private static void Logits(Bench bench)
+    {
+        Tensor x = bench.Into(5, 263, 1);
+        bench.Backend.Suppress(x, bench.Integers(4, 2, 0, 0, 4, 262, 2, 17, 3, 1));
+        bench.Backend.Penalize(x, bench.Integers(4, 2, 0, 5, 1, 262, 2, 0, 4, 1), bench.Table(1, 4, [1.2f, 1.5f, 0.7f, 1.9f]));
+        Tensor columns = bench.Row([.. Enumerable.Range(0, 261).Select(static i => i * 7 % 263)]);
+        bench.GiveAlone(5, 261, () => bench.Backend.SelectColumns(x, columns));
+    }
+
+    // More than 4096 columns are summed in two parts.
+    private static void Softmax(Bench bench)
+    {
+        foreach ((int rows, int columns) in new[] { (2, 1021), (1, 4501), (2, 37) })
+        {
+            int[] last = [.. Enumerable.Range(0, rows).Select(row => columns - 1 - row)];
+            Tensor x = bench.Table(rows, columns, 1, 3), tokens = bench.Row(last);
+            bench.GiveAlone(rows, columns, () => bench.Backend.LogSoftmax(x));
+            bench.GiveAlone(rows, 1, () => bench.Backend.LogProbability(x, tokens));
+        }
+    }
+
+    // k to 256, more, equal numbers, and so many equal ones that they do not fit among the candidates.
+    private static void Best(Bench bench)
+    {
+        foreach ((int columns, int k, bool isRounded, double deviation) in
+            new[] { (1021, 5, false, 3.0), (1021, 300, false, 3), (601, 9, true, 2), (3001, 3, true, 0.1) })
+        {
+            float[] logits = Bench.Values(2 * columns, 1, deviation);
+            if (isRounded) logits = [.. logits.Select(static value => MathF.Round(value))];
+            bench.Give(bench.Backend.TopK(bench.Table(2, columns, logits), k, out Tensor tokens));
+            bench.Give(tokens);
+        }
+    }
+
+    private static void Embed(Bench bench)
+    {
+        const int Words = 11, Columns = 133;
+        Tensor ids = bench.Row(3, -1, Words - 1, 0), places = bench.Row(0, 4, 1, 2), positions = bench.Table(5, Columns, 2);
+        foreach (DType type in new[] { DType.Float32, DType.Float16, DType.BFloat16, DType.Int8, DType.Int16 })
+        {
+            Weight table = bench.Weight(type, Words, Columns, 1);
+            bench.GiveAlone(4, Columns, () => bench.Backend.Embed(ids, table, 1.7f, positions, places));
+            bench.GiveAlone(4, Columns, () => bench.Backend.Embed(ids, table, 0.3f, Tensor.None, Tensor.None));
+        }
+    }
+
+    private static void Product(Bench bench) => Products(bench, DType.Float32, 70);
+
+    private static void Half(Bench bench)
+    {
+        Products(bench, DType.Float16, 70);
+        Products(bench, DType.BFloat16, 70);
+    }
+
+    private static void Few(Bench bench)
+    {
+        Products(bench, DType.Float32, 9);
+        Products(bench, DType.Float16, 9);
+        Products(bench, DType.BFloat16, 9);
+    }
+
+    private static void Products(Bench bench, DType type, int rows)
+    {
+        const int Inputs = 45, Outputs = 67;
+        Tensor x = bench.Table(rows, Inputs, 1);
+        var weights = new LinearWeights(bench.Weight(type, Outputs, Inputs, 2), bench.Table(1, Outputs, 3));
+        bench.GiveAlone(rows, Outputs, () => bench.Backend.Linear(x, weights, Activation.Relu));
+        bench.GiveAlone(rows, Outputs, () => bench.Backend.Linear(x, weights with { Bias = Tensor.None }, Activation.Gelu));
+    }
+
+    private static void Integers(Bench bench, int rows)
+    {
+        const int Inputs = 149, Outputs = 67;
+        Tensor x = bench.Table(rows, Inputs, 1), bias = bench.Table(1, Outputs, 3);
+        foreach (DType type in new[] { DType.Int8, DType.Int16 })
+        {
+            foreach (ActivationRounding rounding in new[] { ActivationRounding.Nearest, ActivationRounding.Legacy })
+            {
+                Weight weight = bench.Weight(type, Outputs, Inputs, 2, rounding);
+                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, bias), Activation.Silu));
+                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+            }
+        }
+    }
+
+    private static void Rounded(Bench bench)
+    {
+        Weight weight = bench.Weight(DType.BFloat16, 35, 149, 2, ActivationRounding.BFloat16);
+        bench.Give(bench.Backend.Linear(bench.Table(3, 149, 1), new LinearWeights(weight, Tensor.None)));
+    }
+
+    private static void Refresh(Bench bench)
+    {
+        Tensor x = bench.Table(3, 45, 1);
+        foreach (DType type in new[] { DType.Float32, DType.BFloat16 })
+        {
+            foreach (bool transposed in new[] { false, true })
+            {
+                Weight weight = bench.Refreshed(type, 37, 45, 2, transposed);
+                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+            }
+        }
+    }
+
+    // Heads of 5, 37 and 33 columns, values of 7, 41 and 97: kernels of 1, 2 and 4 columns a lane. Two blocks of keys, an empty sentence.
+    private static void Attention(Bench bench, bool isAdditive, float rate)
+    {
+        int[] queries = [5, 0, 18], keys = [9, 3, 71];
+        var dropout = new Dropout(rate, 0x1234_5678_9ABC, 3);
+        foreach ((int heads, int headDim, int valueDim) in new[] { (2, 5, 7), (1, 37, 41), (1, 33, 97) })
+        {
+            foreach (AttentionMask mask in new[] { AttentionMask.None, AttentionMask.Window(20, 3) })
+            {
+                var spec = new AttentionSpec(heads, 0.4f, mask);
+                Tensor q = bench.Table(queries.Sum(), heads * headDim, 1), k = bench.Table(keys.Sum(), heads * headDim, 2);
+                Tensor v = bench.Table(keys.Sum(), heads * valueDim, 3), score = bench.Table(1, heads * headDim, 4);
+                (Ragged rows, Ragged seen) = (Ragged.Create(bench.Backend, queries), Ragged.Create(bench.Backend, keys));
+                bench.GiveAlone(queries.Sum(), heads * valueDim, () => isAdditive
+                    ? bench.Backend.AdditiveAttention(q, k, v, score, rows, seen, spec, dropout)
+                    : bench.Backend.Attention(q, k, v, rows, seen, spec, dropout));
+            }
+        }
+    }
+
+    // Histories of one block and less, and of more than 64 positions, in blocks that are out of order.
+    private static void Cache(Bench bench, bool isAdditive)
+    {
+        const int Blocks = 9;
+        int[] lengths = [3, 71, 16];
+        int[][] blocks = [[7], [2, 8, 0, 5, 3], [6]];
+        foreach ((int heads, int headDim, int valueDim) in new[] { (2, 5, 7), (1, 19, 41), (1, 3, 97) })
+        {
+            foreach (AttentionMask mask in new[] { AttentionMask.None, AttentionMask.Window(20, 0) })
+            {
+                var spec = new AttentionSpec(heads, 0.4f, mask);
+                KeyValueCache cache = bench.Backend.AllocateCache(Blocks, heads * headDim, heads * valueDim, heads);
+                for (int row = 0; row < lengths.Length; row++)
+                {
+                    int[] own = blocks[row];
+                    int[] slots = [.. Enumerable.Range(0, lengths[row]).Select(place => (own[place / 16] * 16) + (place % 16))];
+                    Tensor keys = bench.Table(lengths[row], heads * headDim, 10 + row);
+                    bench.Backend.Append(cache, keys, bench.Table(lengths[row], heads * valueDim, 20 + row), bench.Row(slots));
+                }
+
+                int[] table = [.. blocks.SelectMany(static row => row.Concat(new int[5 - row.Length]))];
+                var view = new CacheView(bench.Integers(3, 5, table), bench.Row(lengths), lengths.Max());
+                Tensor q = bench.Table(3, heads * headDim, 1);
+                Tensor score = isAdditive ? bench.Table(1, heads * headDim, 2) : Tensor.None;
+                bench.GiveAlone(3, heads * valueDim, () => isAdditive
+                    ? bench.Backend.CachedAdditiveAttention(q, score, cache, view, spec)
+                    : bench.Backend.CachedAttention(q, cache, view, spec));
+                bench.GiveAlone(3, 71, () => bench.Backend.CachedAttentionWeights(q, score, cache, view, spec, heads));
+                bench.Backend.FreeCache(cache);
+            }
+        }
+    }
+
+    private static void CopiedBlocks(Bench bench)
+    {
+        const int Width = 37;
+        KeyValueCache cache = bench.Backend.AllocateCache(3, Width, Width, 1);
+        bench.Backend.Append(cache, bench.Table(16, Width, 1), bench.Table(16, Width, 2), bench.Row([.. Enumerable.Range(0, 16)]));
+        bench.Backend.CopyBlocks(cache, bench.Integers(1, 2, 0, 2));
+        bench.Backend.Append(cache, bench.Table(1, Width, 3), bench.Table(1, Width, 4), bench.Row(16 + 15));
+        var view = new CacheView(bench.Integers(2, 1, 2, 0), bench.Row(16, 16), 16);
+        var spec = new AttentionSpec(1, 0.4f, AttentionMask.None);
+        bench.Give(bench.Backend.CachedAttention(bench.Table(2, Width, 5), cache, view, spec));
+        bench.Backend.FreeCache(cache);
+    }
+
+    private static void Dropped(Bench bench)
+    {
+        Tensor x = bench.Table(3, 300, 1);
+        bench.GiveAlone(3, 300, () => bench.Backend.Dropout(x, new Dropout(0.3f, 0x1234_5678_9ABC, 5)));
+    }
+
+    private static void Slopes(Bench bench)
+    {
+        float[] values = Bench.Values(3 * 259, 1, 3);
+        for (int i = 7; i < values.Length; i += 50) values[i] *= 30;
+        Tensor x = bench.Table(3, 259, values);
+        Tensor dy = bench.Table(3, 259, 2);
+        foreach (Activation activation in Enum.GetValues<Activation>())
+            bench.GiveAlone(3, 259, () => bench.Backend.ActivationBackward(x, dy, activation));
+    }
+
+    private static void Loss(Bench bench)
+    {
+        foreach ((int rows, int columns) in new[] { (3, 1021), (2, 4501) })
+        {
+            Tensor x = bench.Into(rows, columns, 1);
+            int[] targets = [.. Enumerable.Range(0, rows).Select(row => row == 1 ? -1 : columns - 1 - (300 * row))];
+            bench.Give(bench.Backend.CrossEntropy(x, bench.Row(targets), 0.1f, 0.125f));
+        }
+    }
+
+    private static void NormGradient(Bench bench)
+    {
+        const int Rows = 37, Columns = 133;
+        Tensor x = bench.Table(Rows, Columns, 1), dy = bench.Table(Rows, Columns, 2), passed = bench.Table(Rows, Columns, 3);
+        var weights = new NormWeights(bench.Table(1, Columns, 4), bench.Table(1, Columns, 5), 1e-5f);
+        bench.Give(bench.Backend.NormBackward(x, weights, dy, passed, bench.Into(1, Columns, 6), bench.Into(1, Columns, 7)));
+        var rms = new NormWeights(weights.Gain, Tensor.None, 1e-5f, IsRms: true);
+        bench.Give(bench.Backend.NormBackward(x, rms, dy, Tensor.None, bench.Into(1, Columns, 8), Tensor.None));
+    }
+
+    // More rows than a block has threads, and ids that come again.
+    private static void EmbedGradient(Bench bench)
+    {
+        const int Rows = 139, Columns = 131, Words = 7;
+        int[] ids = [.. Enumerable.Range(0, Rows).Select(static row => row % 5 == 2 ? -1 : row * 3 % Words)];
+        bench.Backend.EmbedBackward(
+            bench.Row(ids), bench.Table(Rows, Columns, 1), 2.5f, bench.Into(Words, Columns, 2),
+            bench.Row([.. Enumerable.Range(0, Rows).Select(static row => row % 70)]), bench.Into(70, Columns, 3));
+    }
+
+    // More than 256 rows of a column, tiles of 64, and so few outputs that they are added last.
+    private static void ProductGradient(Bench bench)
+    {
+        foreach ((int rows, int inputs, int outputs) in new[] { (19, 65, 67), (517, 3, 2) })
+        {
+            foreach (DType type in new[] { DType.Float32, DType.BFloat16 })
+            {
+                bench.Backend.LinearBackward(
+                    bench.Table(rows, inputs, 1), bench.Table(rows, outputs, 2), bench.Into(outputs, inputs, 3),
+                    bench.Into(1, outputs, 4), type);
+            }
+        }
+    }
+
+    private static void Optimizer(Bench bench)
+    {
+        const int Count = 16_500;
+        Tensor x = bench.Into(1, Count, 1), gradient = bench.Table(1, Count, 2), first = bench.Into(1, Count, 3);
+        Tensor second = bench.Table(1, Count, [.. Bench.Values(Count, 4).Select(static value => MathF.Abs(value))]);
+        double squares = bench.Backend.SumOfSquares(gradient);
+        bench.Give((float)squares, (float)(squares - (float)squares));
+        bench.Backend.AdamStep(x, gradient, first, second, new AdamStep(0.01f, 0.9f, 0.98f, 1e-9f, 0.1f, 0.19f, 0.04f, 0.5f));
+        bench.Give(second);
+    }
+
+    private static void AttentionGradient(Bench bench, bool isAdditive)
+    {
+        int[] queries = [5, 18], keys = [9, 71];
+        int[] queryOffsets = [0, 5, 23], keyOffsets = [0, 9, 80];
+        foreach ((int heads, int headDim, int valueDim) in new[] { (2, 5, 7), (1, 37, 35) })
+        {
+            foreach ((AttentionMask mask, float rate) in new[] { (AttentionMask.None, 0.3f), (AttentionMask.Window(20, 3), 0f) })
+            {
+                var spec = new AttentionSpec(heads, 0.4f, mask);
+                var dropout = new Dropout(rate, 0x1234_5678_9ABC, 3);
+                (int rows, int keyRows, int width, int valueWidth) = (queries.Sum(), keys.Sum(), heads * headDim, heads * valueDim);
+                float[] q = Bench.Values(rows * width, 1), k = Bench.Values(keyRows * width, 2);
+                float[] v = Bench.Values(keyRows * valueWidth, 3);
+                float[] score = isAdditive ? Bench.Values(width, 4) : [], dy = Bench.Values(rows * valueWidth, 5);
+                float[] startQuery = Bench.Values(q.Length, 6), startKey = Bench.Values(k.Length, 7);
+                float[] startValue = Bench.Values(v.Length, 8), startScore = Bench.Values(score.Length, 9);
+                AttentionGradients bound = GradientBound.Attention(
+                    Widen(q), Widen(k), Widen(v), Widen(score), Widen(dy), queryOffsets, keyOffsets, width, valueWidth, spec, dropout,
+                    new AttentionGradients(Widen(startQuery), Widen(startKey), Widen(startValue), Widen(startScore)));
+                Tensor ofQuery = bench.Into(rows, width, startQuery, bound.Query);
+                Tensor ofKey = bench.Into(keyRows, width, startKey, bound.Key);
+                Tensor ofValue = bench.Into(keyRows, valueWidth, startValue, bound.Value);
+                Tensor query = bench.Table(rows, width, q), key = bench.Table(keyRows, width, k);
+                Tensor value = bench.Table(keyRows, valueWidth, v), d = bench.Table(rows, valueWidth, dy);
+                (Ragged asked, Ragged seen) = (Ragged.Create(bench.Backend, queries), Ragged.Create(bench.Backend, keys));
+                if (!isAdditive)
+                {
+                    bench.Backend.AttentionBackward(query, key, value, d, asked, seen, spec, dropout, ofQuery, ofKey, ofValue);
+                    continue;
+                }
+
+                bench.Backend.AdditiveAttentionBackward(
+                    query, key, value, bench.Table(1, width, score), d, asked, seen, spec, dropout, ofQuery, ofKey, ofValue,
+                    bench.Into(1, width, startScore, bound.Score));
+            }
+        }
+    }
+
+    private static double[] Widen(float[] values) => Array.ConvertAll(values, static value => (double)value);
+}
