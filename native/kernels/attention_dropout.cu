@@ -3,7 +3,7 @@
 #include "attention_sentences.cuh"
 
 #define ATTENTION(name, is_additive, columns) \
-    KERNEL(Threads) name( \
+    KERNEL_FOR(Threads, 2) name( \
         const float* query, long long query_stride, const float* key, long long key_stride, const float* value, \
         long long value_stride, const float* vector, const int* query_offsets, const int* key_offsets, int query_rows, \
         int key_rows, int tiles, int head_dim, int value_dim, float scale, int left, int right, float* y, long long y_stride, \

@@ -507,7 +507,7 @@ DEVICE void gradient_of_keys(
 }
 
 #define GRADIENT(name, is_additive, columns) \
-    KERNEL(Threads) gradient_of_queries_##name( \
+    KERNEL_FOR(Threads, 2) gradient_of_queries_##name( \
         const float* query, long long query_stride, const float* key, long long key_stride, const float* value, \
         long long value_stride, const float* vector, const float* dy, long long dy_stride, const int* query_offsets, \
         const int* key_offsets, int query_rows, int key_rows, int tiles, int head_dim, int value_dim, float scale, int left, \
@@ -519,7 +519,7 @@ DEVICE void gradient_of_keys(
             query_rows, key_rows, tiles, head_dim, value_dim, scale, left, right, query_gradient, query_gradient_stride, notes, \
             vector_partials, Dropout{key_low, key_high, site, threshold, dropout_scale}); \
     } \
-    KERNEL(Threads) gradient_of_keys_##name( \
+    KERNEL_FOR(Threads, 2) gradient_of_keys_##name( \
         const float* query, long long query_stride, const float* key, long long key_stride, const float* value, \
         long long value_stride, const float* vector, const float* dy, long long dy_stride, const int* query_offsets, \
         const int* key_offsets, int query_rows, int key_rows, int tiles, int head_dim, int value_dim, float scale, int left, \

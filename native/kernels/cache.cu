@@ -134,11 +134,16 @@ DEVICE void add_values(
     }
 }
 
-template <bool IsAdditive, int Columns>
+// What is known of a part of the keys of a row and head: before its sum of values, in value_dim numbers.
+constexpr int LargestOfPart = 0, TotalOfPart = 1, NumbersOfPart = 2;
+
+// Where IsSplit, a warp has the keys of one of several parts of the history, each of part_keys, which is a multiple of 64; y are the
+// parts then, [rows, heads, parts, NumbersOfPart + value_dim]. Grid: pieces of four rows and heads, slices of a value, parts.
+template <bool IsAdditive, int Columns, bool IsSplit>
 DEVICE void attend_cache(
     const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values,
     int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads,
-    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride)
+    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride, int parts, int part_keys)
 {
     __shared__ float weights[Warps * KeysOfBlock];
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
@@ -157,6 +162,11 @@ DEVICE void attend_cache(
     s.scale = scale;
     int length = (int)least((long long)lengths[row], (long long)table_columns * Positions);
     int first_seen = (int)most((long long)length - 1 - left, 0LL);
+    if (IsSplit)
+    {
+        first_seen = most(first_seen, block_z() * part_keys);
+        if (block_z() + 1 < parts) length = least(length, (block_z() + 1) * part_keys);
+    }
 
     int columns[Columns];
     float sums[Columns];
@@ -193,8 +203,20 @@ DEVICE void attend_cache(
         warp_barrier();
     }
 
-    float inverse = inverse_of(running.sum);
+    float inverse = IsSplit ? 1.0f : inverse_of(running.sum);
     float* output = y + row * y_stride + (long long)head * value_dim;
+    if (IsSplit)
+    {
+        output = y + (piece * parts + block_z()) * (NumbersOfPart + value_dim);
+        if (lane == 0 && block_y() == 0)
+        {
+            output[LargestOfPart] = running.largest;
+            output[TotalOfPart] = running.sum;
+        }
+
+        output += NumbersOfPart;
+    }
+
 #pragma unroll
     for (int c = 0; c < Columns; c++)
     {
@@ -203,23 +225,70 @@ DEVICE void attend_cache(
     }
 }
 
-#define CACHED(name, is_additive, columns) \
-    KERNEL(Threads) name( \
+#define CACHED(name, is_additive, columns, blocks_of_processor) \
+    KERNEL_FOR(Threads, blocks_of_processor) name( \
         const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values, \
         int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, \
         int head_dim, int value_dim, float scale, int left, float* y, long long y_stride) \
     { \
-        attend_cache<is_additive, columns>( \
+        attend_cache<is_additive, columns, false>( \
             query, query_stride, vector, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
-            heads, head_dim, value_dim, scale, left, y, y_stride); \
+            heads, head_dim, value_dim, scale, left, y, y_stride, 1, 0); \
     }
 
-CACHED(cached_dot_1, false, 1)
-CACHED(cached_dot_2, false, 2)
-CACHED(cached_dot_4, false, 4)
-CACHED(cached_additive_1, true, 1)
-CACHED(cached_additive_2, true, 2)
-CACHED(cached_additive_4, true, 4)
+CACHED(cached_dot_1, false, 1, 7)
+CACHED(cached_dot_2, false, 2, 6)
+CACHED(cached_dot_4, false, 4, 4)
+CACHED(cached_additive_1, true, 1, 7)
+CACHED(cached_additive_2, true, 2, 6)
+CACHED(cached_additive_4, true, 4, 4)
+
+#define CACHED_PART(name, columns, blocks_of_processor) \
+    KERNEL_FOR(Threads, blocks_of_processor) name( \
+        const float* query, long long query_stride, const float* cache_keys, const float* cache_values, int blocks, \
+        const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
+        int value_dim, float scale, int left, float* results, int parts, int part_keys) \
+    { \
+        attend_cache<false, columns, true>( \
+            query, query_stride, nullptr, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
+            heads, head_dim, value_dim, scale, left, results, 0, parts, part_keys); \
+    }
+
+CACHED_PART(cached_part_1, 1, 7)
+CACHED_PART(cached_part_2, 2, 6)
+CACHED_PART(cached_part_4, 4, 4)
+
+// The parts of each row and head become y, in their order. A warp a row and head.
+KERNEL(Threads) join_parts(
+    const float* results, int parts, int rows, int heads, int value_dim, float* y, long long y_stride)
+{
+    int lane = thread_x() % WarpLanes, numbers = NumbersOfPart + value_dim;
+    long long piece = (long long)block_x() * Warps + thread_x() / WarpLanes;
+    if (piece >= (long long)rows * heads) return;
+    results += piece * parts * numbers;
+    float largest = -__builtin_inff(), total = 0.0f;
+    for (int part = 0; part < parts; part++) largest = larger(results[part * numbers + LargestOfPart], largest);
+    float base = largest == -__builtin_inff() ? 0.0f : largest;
+    for (int part = 0; part < parts; part++)
+    {
+        const float* of = results + part * numbers;
+        total = fused(of[TotalOfPart], exponential_of_negative(of[LargestOfPart] - base), total);
+    }
+
+    float inverse = inverse_of(total);
+    float* output = y + piece / heads * y_stride + piece % heads * value_dim;
+    for (int column = lane; column < value_dim; column += WarpLanes)
+    {
+        float sum = 0.0f;
+        for (int part = 0; part < parts; part++)
+        {
+            const float* of = results + part * numbers;
+            sum = fused(of[NumbersOfPart + column], exponential_of_negative(of[LargestOfPart] - base), sum);
+        }
+
+        output[column] = finished(sum, inverse);
+    }
+}
 
 // The weights themselves, averaged over the first heads; y [rows, longest]. For a reader: scores are computed three times instead of
 // being kept. A warp a row.
@@ -286,7 +355,7 @@ DEVICE void weigh_cache(
 }
 
 #define CACHED_WEIGHTS(name, is_additive) \
-    KERNEL(Threads) name( \
+    KERNEL_FOR(Threads, 8) name( \
         const float* query, long long query_stride, const float* vector, const float* cache_keys, int blocks, \
         const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
         float scale, int left, int first_heads, float* y, long long y_stride, int longest) \

@@ -5,10 +5,14 @@
 #define __device__ __attribute__((device))
 #define __shared__ __attribute__((shared))
 #define __constant__ __attribute__((constant))
-#define __launch_bounds__(threads) __attribute__((launch_bounds(threads)))
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 
 #define DEVICE __device__ static inline __attribute__((always_inline))
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+
+// With as many registers as leave room for some blocks on a multiprocessor. Without a number of blocks the driver's compiler takes fewer
+// registers than a kernel needs, and spills the rest, where that makes room for one block more.
+#define KERNEL_FOR(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
 
 constexpr int WarpLanes = 32;
 constexpr unsigned AllLanes = 0xFFFFFFFFu;

@@ -140,6 +140,19 @@ DEVICE unsigned round_to_bfloat16(float x)
     return bits + 0x7FFFu + ((bits >> 16) & 1u);
 }
 
+// Below a largest magnitude; NaN stays.
+DEVICE float saturated(float x, float largest) { return x > largest ? largest : x < -largest ? -largest : x; }
+
+constexpr float LargestFloat16 = 65504.0f;
+
+// To the nearest float16, ties to even; what is larger than it has becomes its largest number.
+DEVICE unsigned short round_to_float16(float x)
+{
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(saturated(x, LargestFloat16)));
+    return bits;
+}
+
 // The sum of 64 chains as the numerics contract joins them: lane l holds the chains l and l + 32.
 // (c0 + c1) + (c2 + c3) of sixteen lanes each, then the lanes by halves. Every lane gets the sum.
 DEVICE float join_chains(float low, float high)

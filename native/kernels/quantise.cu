@@ -1,5 +1,5 @@
 // Integers for products with integer weights, those products, and the way back: by the steps of the CPU, which are CTranslate2's. Sums are
-// exact, so they have no order. Also activations as bfloat16.
+// exact, so they have no order. Also activations as bfloat16 and float16.
 #include "integers.cuh"
 
 constexpr int Threads = 128;
@@ -146,4 +146,12 @@ KERNEL(Threads) to_bf16(
     y += block_x() * y_stride;
     for (int k = thread_x(); k < padded; k += Threads)
         y[k] = k < columns ? (unsigned short)(round_to_bfloat16(x[k]) >> 16) : (unsigned short)0;
+}
+
+// The same as float16.
+KERNEL(Threads) to_f16(const float* x, long long x_stride, unsigned short* y, long long y_stride, int columns, int padded)
+{
+    x += block_x() * x_stride;
+    y += block_x() * y_stride;
+    for (int k = thread_x(); k < padded; k += Threads) y[k] = k < columns ? round_to_float16(x[k]) : (unsigned short)0;
 }

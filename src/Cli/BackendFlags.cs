@@ -7,6 +7,14 @@ namespace Engine.Cli;
 /// <summary>Options that choose the backend.</summary>
 internal sealed class BackendFlags
 {
+    private static readonly (string Word, Arithmetic Value)[] Arithmetics =
+    [
+        ("float32", Backends.Arithmetic.Float32),
+        ("tf32", Backends.Arithmetic.TensorFloat32),
+        ("bfloat16", Backends.Arithmetic.BFloat16),
+        ("float16", Backends.Arithmetic.Float16),
+    ];
+
     public Option<string?> Backend { get; } = Flags.Word(
         "--backend", BackendChoice.Words,
         $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
@@ -27,6 +35,10 @@ internal sealed class BackendFlags
         "--deterministic", ["run", "batch"],
         "CUDA: whether the bits of a result may depend on its batch (run), or are those of the CPU (batch). [default: run]");
 
+    public Option<string?> Arithmetic { get; } = Flags.Word(
+        "--arithmetic", [.. Arithmetics.Select(static pair => pair.Word)],
+        "CUDA: what the factors of products are rounded to; sums are float32. Not with --deterministic batch. [default: float32]");
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
@@ -35,14 +47,28 @@ internal sealed class BackendFlags
         command.Add(InstructionSet);
         command.Add(MachineCode);
         command.Add(Deterministic);
+        command.Add(Arithmetic);
     }
 
     /// <summary>What the command line and the surroundings say.</summary>
-    public BackendOptions Read(ParseResult parsed, Shell shell) => new()
+    /// <exception cref="UsageException">Two options exclude each other.</exception>
+    /// <exception cref="ArgumentException">A variable has no such value.</exception>
+    public BackendOptions Read(ParseResult parsed, Shell shell)
     {
-        Threads = parsed.GetValue(Threads),
-        InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
-        MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
-        Deterministic = parsed.GetValue(Deterministic) == "batch" ? Determinism.Batch : Determinism.Run,
-    };
+        var options = new BackendOptions
+        {
+            Threads = parsed.GetValue(Threads),
+            InstructionSet = parsed.GetValue(InstructionSet) ?? "auto",
+            MachineCode = BackendChoice.MachineCode(shell, parsed.GetValue(MachineCode)),
+            Deterministic = parsed.GetValue(Deterministic) == "batch" ? Determinism.Batch : Determinism.Run,
+            Arithmetic = Arithmetics.Single(pair => pair.Word == (parsed.GetValue(Arithmetic) ?? "float32")).Value,
+        };
+        if (options is { Deterministic: Determinism.Batch, Arithmetic: not Backends.Arithmetic.Float32 })
+        {
+            throw new UsageException(
+                $"--arithmetic is '{parsed.GetValue(Arithmetic)}', expected 'float32' with --deterministic batch.");
+        }
+
+        return options;
+    }
 }

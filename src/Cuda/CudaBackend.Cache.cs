@@ -1,5 +1,6 @@
 // The cache of keys and values, and attention to it. Inside a block the layout is the kernels': keys [heads * headDim][16], values
 // [heads][16][valueDim].
+using System.Numerics;
 using Engine.Backends;
 using Engine.Tensors;
 
@@ -8,6 +9,11 @@ namespace Engine.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     private const int WarpsOfCached = 4;    // a warp has a row and head, or, for the weights, a row
+
+    // A history is cut in parts where it is long and there are fewer warps than a device needs to be busy.
+    private const int KeysOfBlock = 64, FewestKeysOfPart = 2 * KeysOfBlock, FewestKeysToCut = 2 * FewestKeysOfPart;
+    private const int WarpsOfMultiprocessor = 16, MostParts = 32;
+    private const int NumbersOfPart = 2;    // beside its sum of values
 
     private const int MostCaches = 256;     // more are copied in one by one
 
@@ -159,6 +165,13 @@ public sealed unsafe partial class CudaBackend
         if (y.Shape.Count == 0) return y;
         int valueDim = cache.ValueColumns / spec.Heads;
         (int columns, uint slices) = ValueSlices(valueDim);
+        int parts = score.IsNone ? PartsOfHistory((long)query.Rows * spec.Heads * slices, view.Longest, spec.Mask.Left) : 1;
+        if (parts > 1)
+        {
+            AttendParts(query, cache, view, spec, parts, y);
+            return y;
+        }
+
         Launch(
             _kernels.Cached(!score.IsNone, columns), Blocks((long)query.Rows * spec.Heads, WarpsOfCached), slices, 1,
             ThreadsOfAttention, 0,
@@ -166,5 +179,38 @@ public sealed unsafe partial class CudaBackend
             Address(view.Blocks), (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
             cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, Address(y), (long)y.Stride);
         return y;
+    }
+
+    /// <summary>In how many parts a history is attended to: a power of two, so that one that grows changes it seldom.</summary>
+    /// <param name="warps">That there would be without.</param>
+    /// <param name="longest">Positions of the longest history.</param>
+    /// <param name="left">How many of them are seen.</param>
+    internal int PartsOfHistory(long warps, int longest, int left)
+    {
+        if (_usesOwnProducts || Math.Min(longest - 1, left) < FewestKeysToCut - 1) return 1;
+        long wanted = (long)_context.Multiprocessors * WarpsOfMultiprocessor / warps;
+        long most = Math.Min(Math.Min(wanted, longest / FewestKeysOfPart), MostParts);
+        return most < 2 ? 1 : 1 << BitOperations.Log2((ulong)most);
+    }
+
+    // Each part by a warp of its own, then all parts of a row and head joined in their order.
+    private void AttendParts(
+        in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int parts, in Tensor y)
+    {
+        int valueDim = cache.ValueColumns / spec.Heads;
+        long pieces = (long)query.Rows * spec.Heads;
+        int keysOfPart = (int)Blocks(Blocks(view.Longest, KeysOfBlock), parts) * KeysOfBlock;
+        (int columns, uint slices) = ValueSlices(valueDim);
+        (int, long) mark = _arena.Mark();
+        nint results = _arena.Take(pieces * parts * (NumbersOfPart + valueDim) * sizeof(float));
+        Launch(
+            _kernels.CachedPart(columns), Blocks(pieces, WarpsOfCached), slices, (uint)parts, ThreadsOfAttention, 0,
+            Address(query), (long)query.Stride, Address(cache.Keys), Address(cache.Values), cache.Blocks, Address(view.Blocks),
+            (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
+            cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, results, parts, keysOfPart);
+        Launch(
+            _kernels.JoinParts, Blocks(pieces, WarpsOfCached), 1, 1, ThreadsOfAttention, 0,
+            results, parts, query.Rows, spec.Heads, valueDim, Address(y), (long)y.Stride);
+        _arena.Release(mark);
     }
 }

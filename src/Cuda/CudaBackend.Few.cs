@@ -26,7 +26,9 @@ public sealed unsafe partial class CudaBackend
         bool takesNorm = _lastNorm.Y == x && _context.Stream.TakeBack(_lastNorm.Number);
         NormWork input = takesNorm ? _lastNorm : new NormWork { X = x };
         int kind = !takesNorm ? 0 : input.Weights.IsRms ? 2 : 1;
-        int rounds = weight.Rounding == (weight.Type.IsFloat() ? ActivationRounding.BFloat16 : ActivationRounding.Legacy) ? 1 : 0;
+        bool rounds = weight.Type.IsFloat()
+            ? weight.Type == DType.BFloat16 && RoundsActivations(weight)    // to float16 they need not be: nothing is gained by it here
+            : weight.Rounding == ActivationRounding.Legacy;
         uint blocks = Blocks(y.Columns, (long)WarpsOfFew * FewKernels.OutputsOfWarp(x.Rows));
         Launch(
             kernel, Math.Min(blocks, MostBlocksOfFew), 1, 1, ThreadsOfFew, (uint)shared,
@@ -34,7 +36,7 @@ public sealed unsafe partial class CudaBackend
             Address(input.Sum), (long)input.Sum.Stride, Address(input.Y), (long)input.Y.Stride,
             Address(input.Weights.Gain), Address(input.Weights.Bias), input.Weights.Epsilon, kind,
             weight.Data, (long)weight.Stride, weight.Scales, Address(bias), Address(y), (long)y.Stride, y.Rows, y.Columns, x.Columns,
-            (int)activation, rounds);
+            (int)activation, rounds ? 1 : 0);
         return true;
     }
 

@@ -44,7 +44,7 @@ public sealed unsafe partial class CudaBackend
             bool isRounded = type == DType.BFloat16;
             AddProduct(isRounded ? RoundToBFloat16(dy) : dy, isRounded ? RoundToBFloat16(x) : x, weightGradient);
         }
-        else if (type == DType.BFloat16)
+        else if (PrecisionOf(type) == DType.BFloat16)
         {
             (nint of, int ofStride) = ToBFloat16(x);
             (nint by, int byStride) = ToBFloat16(dy);
@@ -206,7 +206,7 @@ public sealed unsafe partial class CudaBackend
             A = new BlasMatrix(x, elements, ldx),
             B = new BlasMatrix(dy, elements, ldy),
             C = new BlasMatrix(Address(into), CublasCalls.Float32, into.Stride),
-            Compute = CublasCalls.ComputeFloat32,
+            Compute = elements == CublasCalls.Float32 ? ComputeOfFloats : CublasCalls.ComputeFloat32,
             Accumulates = true,
         });
 

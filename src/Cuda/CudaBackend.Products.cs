@@ -1,5 +1,5 @@
-// Embeddings and linear layers. Large products of float32, bfloat16 and int8 are cuBLAS's; those that it has not, and all when every
-// output is to be one fixed chain of sums, are kernels of our own.
+// Embeddings and linear layers. Products of float32, float16, bfloat16 and int8 are cuBLAS's; those that it has not, and all when
+// every output is to be one fixed chain of sums, are kernels of our own.
 using Engine.Backends;
 using Engine.Cuda.Driver;
 using Engine.Tensors;
@@ -43,8 +43,8 @@ public sealed unsafe partial class CudaBackend
                     Address(x), x.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns, weight.Inputs);
                 Finish(y, weights.Bias, activation);
                 break;
-            case DType.BFloat16 when weight.Rounding == ActivationRounding.BFloat16 && !isOwn:
-                MultiplyBFloat16(x, weight, y);
+            case DType.Float16 or DType.BFloat16 when !isOwn && RoundsActivations(weight):
+                MultiplyHalf(x, weight, y);
                 Finish(y, weights.Bias, activation);
                 break;
             case DType.BFloat16 when weight.Rounding == ActivationRounding.BFloat16 && weight.Inputs > 0:
@@ -57,6 +57,11 @@ public sealed unsafe partial class CudaBackend
 
         return y;
     }
+
+    // Whether activations become what the weight is. A file that merely stores bfloat16 does not ask for it; float16 is a type to
+    // compute with, since nobody trains in it.
+    private bool RoundsActivations(CudaWeight weight) =>
+        weight.Type == DType.Float16 || weight.Rounding == ActivationRounding.BFloat16 || _arithmetic != Arithmetic.Float32;
 
     // In float32, each output one chain of fused multiply-adds in ascending order.
     private void MultiplyFloats(in Tensor x, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y)
@@ -71,15 +76,16 @@ public sealed unsafe partial class CudaBackend
     }
 
     // Rows are padded with zeros as the weight's are, so that the product may take the padding for inputs.
-    private void MultiplyBFloat16(in Tensor x, CudaWeight weight, in Tensor y)
+    private void MultiplyHalf(in Tensor x, CudaWeight weight, in Tensor y)
     {
         (int, long) mark = _arena.Mark();
+        bool isFloat16 = weight.Type == DType.Float16;
         nint rounded = RentBytes((long)x.Rows * weight.Stride * sizeof(ushort));
         Launch(
-            _kernels.ToBFloat16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
+            isFloat16 ? _kernels.ToFloat16 : _kernels.ToBFloat16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
             Address(x), (long)x.Stride, rounded, (long)weight.Stride, x.Columns, weight.Stride);
         GemmHalf(
-            CublasCalls.BFloat16, rounded, weight.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns,
+            isFloat16 ? CublasCalls.Float16 : CublasCalls.BFloat16, rounded, weight.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns,
             weight.Stride);
         _arena.Release(mark);
     }

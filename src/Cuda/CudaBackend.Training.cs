@@ -24,6 +24,7 @@ public sealed unsafe partial class CudaBackend
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckShape(new Shape(outputs, inputs));
         Checks.Precision(type);
+        type = PrecisionOf(type);
         return new CudaWeight(
             _context, outputs, inputs, type, type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest);
     }
@@ -222,6 +223,9 @@ public sealed unsafe partial class CudaBackend
             rates.Beta1, 1f - rates.Beta1, rates.Beta2, 1f - rates.Beta2, rates.FirstCorrection, rates.SecondCorrection,
             rates.Epsilon, rates.LearningRate, 1f - (rates.LearningRate * rates.Decay));
     }
+
+    // What products of a training that asks for a type are done in.
+    private DType PrecisionOf(DType type) => _arithmetic == Arithmetic.BFloat16 ? DType.BFloat16 : type;
 
     private static long Bytes(in Tensor tensor) => (long)tensor.Rows * tensor.Stride * tensor.Type.Bytes();
 

@@ -1,7 +1,10 @@
-// Weights are copied to the device as the file has them, some rows at a time; and the products that cuBLAS does with them.
+// Weights are copied to the device as the file has them, or rounded to 16 bits, some rows at a time; and the products that cuBLAS
+// does with them.
+using System.Runtime.InteropServices;
 using Engine.Backends;
 using Engine.Cuda.Device;
 using Engine.Cuda.Driver;
+using Engine.Formats;
 using Engine.Tensors;
 
 namespace Engine.Cuda;
@@ -15,7 +18,9 @@ public sealed unsafe partial class CudaBackend
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         int outputs = WeightParts.Check(parts);
-        var weight = new CudaWeight(_context, outputs, parts[0].Shape.Columns, parts[0].Type, rounding);
+        DType type = parts[0].Type == DType.Float32 ? TypeOfFloats : parts[0].Type;
+        if (type == DType.BFloat16 && parts[0].Type != type) rounding = ActivationRounding.BFloat16;
+        var weight = new CudaWeight(_context, outputs, parts[0].Shape.Columns, type, rounding);
         try
         {
             int output = 0;
@@ -60,6 +65,14 @@ public sealed unsafe partial class CudaBackend
         return selected;
     }
 
+    // What float32 weights of a model become.
+    private DType TypeOfFloats => _arithmetic switch
+    {
+        Arithmetic.BFloat16 => DType.BFloat16,
+        Arithmetic.Float16 => DType.Float16,
+        _ => DType.Float32,
+    };
+
     private static CudaWeight Packed(Weight weight, string name)
     {
         if (weight is not CudaWeight packed)
@@ -84,16 +97,39 @@ public sealed unsafe partial class CudaBackend
             int count = Math.Min(rowsAtOnce, part.Shape.Rows - row);
             Span<byte> read = packed.AsSpan(0, count * columns * size);
             if (weight.Type.IsFloat()) part.ReadFloats(row, floats.AsSpan(0, count * columns));   // refuses what is not finite
-            part.ReadBytes(row, read);
+            if (part.Type == weight.Type) part.ReadBytes(row, read);
+            else Round(part, row, floats.AsSpan(0, count * columns), weight.Type, MemoryMarshal.Cast<byte, ushort>(read));
             for (int i = 0; i < count; i++) read.Slice(i * columns * size, columns * size).CopyTo(rows.AsSpan(i * rowBytes));
             nint place = weight.Data + (nint)((long)(firstOutput + row) * rowBytes);
             _staging.Write<byte>(place, rows.AsSpan(0, count * rowBytes));
         }
     }
 
+    // To the nearest, ties to even.
+    private static void Round(HostTensor part, int firstRow, ReadOnlySpan<float> values, DType type, Span<ushort> rounded)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(values[i]);
+            bool isFloat16 = type == DType.Float16;
+            rounded[i] = isFloat16
+                ? BitConverter.HalfToUInt16Bits((Half)values[i])
+                : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+            int infinity = isFloat16 ? 0x7C00 : 0x7F80;
+            if ((rounded[i] & infinity) != infinity) continue;
+            (int row, int column) = Math.DivRem(i, part.Shape.Columns);
+            throw new ModelFormatException(
+                part.File, $"{part.Name}[{firstRow + row}, {column}]", $"{values[i]}", $"a number that {type.Word()} can hold");
+        }
+    }
+
+    // The arithmetic of float32 operands. Those that training has under float16 are beyond its range: TF32 is as precise.
+    private int ComputeOfFloats =>
+        _arithmetic == Arithmetic.Float32 ? CublasCalls.ComputeFloat32 : CublasCalls.ComputeTf32;
+
     // y = x Wᵀ in row-major order is yᵀ = W xᵀ in cuBLAS's column-major order.
     private void GemmFloat(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
-        Gemm(CublasCalls.Float32, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeFloat32);
+        Gemm(CublasCalls.Float32, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, ComputeOfFloats);
 
     // 16-bit operands (both bfloat16 or both float16), float32 sums and results.
     private void GemmHalf(

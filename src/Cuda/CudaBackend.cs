@@ -16,6 +16,7 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     private readonly Kernels _kernels;
     private readonly FewKernels _few;
     private readonly bool _usesOwnProducts;
+    private readonly Arithmetic _arithmetic;
     private bool _frameOpen;
     private bool _disposed;
 
@@ -28,14 +29,22 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
 
     /// <summary>Opens a device of a CUDA that was looked at.</summary>
     internal CudaBackend(CudaInfo info, BackendOptions options)
-        : this(info, options.Device, options.Deterministic == Determinism.Batch)
+        : this(info, options.Device, options.Deterministic == Determinism.Batch, options.Arithmetic)
     {
     }
 
     /// <summary>Opens a device of a CUDA that was looked at.</summary>
-    internal CudaBackend(CudaInfo info, int device, bool usesOwnProducts = false)
+    /// <exception cref="ArgumentException">Products of our own are asked for in rounded arithmetic.</exception>
+    internal CudaBackend(CudaInfo info, int device, bool usesOwnProducts = false, Arithmetic arithmetic = Arithmetic.Float32)
     {
+        if (usesOwnProducts && arithmetic != Arithmetic.Float32)
+        {
+            throw new ArgumentException(
+                $"The arithmetic is {arithmetic}, expected {Arithmetic.Float32} where results have the bits of the CPU.");
+        }
+
         _usesOwnProducts = usesOwnProducts;
+        _arithmetic = arithmetic;
         _context = new CudaDeviceContext(info, device);
         try
         {

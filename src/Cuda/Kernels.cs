@@ -43,6 +43,10 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel CachedAdditive1 = find("cache", "cached_additive_1");
     public readonly Kernel CachedAdditive2 = find("cache", "cached_additive_2");
     public readonly Kernel CachedAdditive4 = find("cache", "cached_additive_4");
+    public readonly Kernel CachedPart1 = find("cache", "cached_part_1");
+    public readonly Kernel CachedPart2 = find("cache", "cached_part_2");
+    public readonly Kernel CachedPart4 = find("cache", "cached_part_4");
+    public readonly Kernel JoinParts = find("cache", "join_parts");
     public readonly Kernel CachedWeightsDot = find("cache", "cached_weights_dot");
     public readonly Kernel CachedWeightsAdditive = find("cache", "cached_weights_additive");
 
@@ -60,6 +64,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel GemmInt16 = find("quantise", "gemm_i16");
     public readonly Kernel RoundBFloat16 = find("quantise", "round_bf16");
     public readonly Kernel ToBFloat16 = find("quantise", "to_bf16");
+    public readonly Kernel ToFloat16 = find("quantise", "to_f16");
 
     /// <summary>The embedding from a table of a type.</summary>
     public Kernel Embed(DType type) => type switch
@@ -95,5 +100,13 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
         1 => isAdditive ? CachedAdditive1 : CachedDot1,
         2 => isAdditive ? CachedAdditive2 : CachedDot2,
         _ => isAdditive ? CachedAdditive4 : CachedDot4,
+    };
+
+    /// <summary>Attention to a part of a history, for a number of value columns a lane: 1, 2 or 4.</summary>
+    public Kernel CachedPart(int columns) => columns switch
+    {
+        1 => CachedPart1,
+        2 => CachedPart2,
+        _ => CachedPart4,
     };
 }

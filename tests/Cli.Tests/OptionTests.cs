@@ -77,13 +77,14 @@ public sealed class OptionTests
         string model = shell.WriteModel("other");
         await shell.TranslateAsync(
             "x\n", "--model", "other", "--backend", "CPU", "--threads", "3", "--isa", "portable", "--batch-size", "5",
-            "--machine-code", "OFF",
+            "--machine-code", "OFF", "--arithmetic", "TF32",
             "--compute-type", "int8", "--tokenizer", "character");
         Assert.Equal(model, shell.Settings!.Model);
         Assert.Equal("cpu", shell.Settings.Backend);
         Assert.Equal(3, shell.Settings.BackendOptions.Threads);
         Assert.Equal("portable", shell.Settings.BackendOptions.InstructionSet);
         Assert.False(shell.Settings.BackendOptions.MachineCode);
+        Assert.Equal(Engine.Backends.Arithmetic.TensorFloat32, shell.Settings.BackendOptions.Arithmetic);
         Assert.Equal(5, shell.Settings.BatchSize);
         Assert.Equal("int8", shell.Settings.ComputeType);
         Assert.Equal("character", shell.Settings.Tokenizer);
@@ -120,6 +121,10 @@ public sealed class OptionTests
     [InlineData("--backend is 'gpu', expected 'auto' or 'cpu' or 'cuda'", "translate", "--backend", "gpu")]
     [InlineData("--isa is 'sse'", "translate", "--isa", "sse")]
     [InlineData("--machine-code is 'no', expected 'on' or 'off'", "translate", "--machine-code", "no")]
+    [InlineData("--arithmetic is 'fp8', expected 'float32' or 'tf32' or 'bfloat16' or 'float16'", "score", "--arithmetic", "fp8")]
+    [InlineData(
+        "--arithmetic is 'bfloat16', expected 'float32' with --deterministic batch",
+        "translate", "--deterministic", "batch", "--arithmetic", "bfloat16")]
     [InlineData("--tokenizer is 'bpe', expected 'space' or 'character'", "translate", "--tokenizer", "bpe")]
     [InlineData("--compute-type is 'int4'", "translate", "--compute-type", "int4")]
     [InlineData("--weights is 'int16'", "convert", "a", "b", "--weights", "int16")]

@@ -9,12 +9,12 @@ namespace Engine.Conformance;
 public abstract partial class BackendConformance
 {
     // Heads, width of a head's queries and keys, width of its values.
-    private static readonly (int Heads, int HeadDim, int ValueDim)[] HeadShapes =
+    internal static readonly (int Heads, int HeadDim, int ValueDim)[] HeadShapes =
         [(1, 1, 1), (2, 5, 3), (3, 4, 4), (1, 16, 33), (2, 64, 64), (1, 80, 80), (3, 17, 16)];
 
     // Queries and keys of each sentence: none, one, empty sentences at all places, one less and one more than blocks of
     // keys.
-    private static readonly (int[] Queries, int[] Keys)[] Batches =
+    internal static readonly (int[] Queries, int[] Keys)[] Batches =
     [
         ([], []),
         ([0], [0]),

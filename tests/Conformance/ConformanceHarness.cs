@@ -32,6 +32,9 @@ public abstract class ConformanceHarness : IDisposable
     /// <summary>Whether the backend can look at indices in a tensor before it runs; a device passes over those out of range.</summary>
     protected virtual bool SeesValues => true;
 
+    /// <summary>Whether activations are rounded to float16 before they meet a float16 weight.</summary>
+    protected virtual bool RoundsToFloat16 => false;
+
     private protected IBackend Backend => _backend ??= Create();
 
     private protected ReferenceBackend Reference { get; } = new();

@@ -1,5 +1,6 @@
 // The device that the tests run on: the stand-in that lies beside them, so that they prove the committed kernels on any machine; or,
 // where ENGINE_TEST_CUDA is "real", the machine's own.
+using Engine.Backends;
 using Engine.Cuda;
 using Engine.Cuda.Driver;
 using Xunit;
@@ -13,10 +14,10 @@ internal static class Device
     /// <summary>What was found; it is looked for once.</summary>
     public static CudaInfo Info => Found.Value;
 
-    public static CudaBackend Open(bool usesOwnProducts)
+    public static CudaBackend Open(bool usesOwnProducts, Arithmetic arithmetic = Arithmetic.Float32)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in is built on Linux only.");
-        return new CudaBackend(Info, 0, usesOwnProducts);
+        return new CudaBackend(Info, 0, usesOwnProducts, arithmetic);
     }
 
     private static CudaInfo Find()

@@ -14,6 +14,7 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
 {
     private const int OutOfMemory = 2;
     private const int SharedBytes = 1, LocalBytes = 3, RegistersOfThread = 4, LargestSharedBytes = 8;
+    private const int MultiprocessorCount = 16;
     private const int LogBytes = 16 << 10;
     private const int ErrorLogBuffer = 5, ErrorLogSize = 6;
 
@@ -54,6 +55,9 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
             Check(Calls.DevicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain");
             _context = context;
             MakeCurrent();
+            int multiprocessors = 0;
+            Check(Calls.DeviceGetAttribute(&multiprocessors, MultiprocessorCount, device), "cuDeviceGetAttribute");
+            Multiprocessors = multiprocessors;
             Stream = new WorkStream(this);
         }
         catch (Exception problem) when (problem is EntryPointNotFoundException or DllNotFoundException or CudaException)
@@ -70,6 +74,9 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
 
     /// <summary>The device.</summary>
     public CudaDevice Device { get; }
+
+    /// <summary>How many multiprocessors it has.</summary>
+    public int Multiprocessors { get; }
 
     /// <summary>The driver's entry points, for calls that are not wrapped here.</summary>
     public DriverCalls Calls { get; }

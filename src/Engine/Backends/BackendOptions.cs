@@ -21,6 +21,12 @@ public sealed record BackendOptions
 
     /// <summary>CUDA: what the bits of a result may depend on. On the CPU they depend on nothing, whatever this says.</summary>
     public Determinism Deterministic { get; init; }
+
+    /// <summary>
+    /// CUDA: what the factors of products are rounded to, in linear layers and in attention. Only
+    /// <see cref="Arithmetic.Float32"/> goes with <see cref="Determinism.Batch"/>.
+    /// </summary>
+    public Arithmetic Arithmetic { get; init; }
 }
 
 /// <summary>What the bits of a result may depend on.</summary>
