@@ -55,10 +55,11 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
         }
         catch
         {
-            _staging?.Dispose();
             _context.Dispose();
             throw;
         }
+
+        _context.Reclaim = Reclaim;
     }
 
     /// <summary>Makes CUDA backends; the word is <c>cuda</c>.</summary>
@@ -80,7 +81,16 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
         CheckShape(shape);
         long bytes = shape.Count * type.Bytes();
         nint memory = _context.Allocate(bytes);
-        _context.Stream.Clear(memory, bytes);
+        try
+        {
+            _context.Stream.Clear(memory, bytes);
+        }
+        catch
+        {
+            _context.Free(memory);
+            throw;
+        }
+
         _allocations.Add(memory);
         return new Tensor(memory, 0, shape, shape.Columns, type);
     }
@@ -116,8 +126,14 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     {
         if (!_frameOpen) throw new InvalidOperationException("No frame is open.");
         _frameOpen = false;
-        _context.Stream.StopWriting();
-        _arena.Reset();
+        try
+        {
+            _context.Stream.StopWriting();
+        }
+        finally
+        {
+            if (!_context.IsLost) _arena.Reset();
+        }
     }
 
     /// <inheritdoc />
@@ -152,21 +168,23 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
         }
     }
 
-    /// <summary>Waits for all work and frees all memory.</summary>
+    /// <summary>Waits for all work and frees all memory, weights included. Never throws.</summary>
     public void Dispose()
     {
         if (_disposed) return;
         _disposed = true;
-        foreach (nint address in _allocations) _context.Free(address);
-        _allocations.Clear();
-        if (_cacheTable != 0) _context.Free(_cacheTable);
-        _arena.Free();
-        _staging.Dispose();
         _context.Dispose();
     }
 
     // Address of the first element.
     private static nint Address(in Tensor tensor) => tensor.Handle + (nint)(tensor.Offset * tensor.Type.Bytes());
+
+    // What the next frame and the next steps would find, and can make anew.
+    private bool Reclaim()
+    {
+        bool graphs = _context.Stream.ClearGraphs();
+        return (!_frameOpen && _arena.Free()) || graphs;
+    }
 
     // Scratch memory that lives until the frame ends.
     private nint RentBytes(long bytes)

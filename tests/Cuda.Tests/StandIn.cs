@@ -1,4 +1,4 @@
-// What the stand-in counts, asked by the names that it exports beside the driver's.
+// What the stand-in has beside the driver's names: faults on demand, counters, and a report of what it found.
 using System.Runtime.InteropServices;
 using System.Text;
 using Xunit;
@@ -9,6 +9,8 @@ internal static unsafe class StandIn
 {
     /// <summary>Tests of this collection run alone: counts, faults and mutants are those of the whole process.</summary>
     public const string Alone = "Alone on the stand-in";
+
+    private static readonly string[] Kinds = ["allocations", "streams", "events", "modules", "graphs", "host", "cublas"];
 
     private static readonly Lazy<nint> Library = new(
         static () => NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "libcuda.so.1")));
@@ -28,5 +30,38 @@ internal static unsafe class StandIn
             long count = ((delegate* unmanaged[Cdecl]<byte*, long>)NativeLibrary.GetExport(Library.Value, "standin_count"))(text);
             return count >= 0 ? count : throw new ArgumentException($"The stand-in does not count {word}.", nameof(word));
         }
+    }
+
+    /// <summary>A new process, as far as the driver can tell; the test is skipped where there is no stand-in.</summary>
+    public static void Start()
+    {
+        IsNeeded();
+        Arm("reset", 0);
+    }
+
+    /// <summary>Changes a setting by its word, as in <c>fail_alloc</c>.</summary>
+    public static void Arm(string word, long value)
+    {
+        fixed (byte* text = Encoding.UTF8.GetBytes(word + '\0'))
+        {
+            int code = ((delegate* unmanaged[Cdecl]<byte*, long, int>)NativeLibrary.GetExport(Library.Value, "standin_arm"))(text, value);
+            Assert.True(code == 0, $"The stand-in does not know the word '{word}'.");
+        }
+    }
+
+    /// <summary>What went wrong since the start, a line each.</summary>
+    public static string Report()
+    {
+        var buffer = new byte[1 << 16];
+        fixed (byte* at = buffer)
+            ((delegate* unmanaged[Cdecl]<byte*, long, long>)NativeLibrary.GetExport(Library.Value, "standin_report"))(at, buffer.Length);
+        return Encoding.UTF8.GetString(buffer, 0, Array.IndexOf(buffer, (byte)0));
+    }
+
+    /// <summary>Nothing of the device is held any more.</summary>
+    public static void AssertNothingIsHeld(string when)
+    {
+        string held = string.Join(", ", Kinds.Where(static kind => Count(kind) != 0).Select(static kind => $"{Count(kind)} {kind}"));
+        Assert.True(held.Length == 0 && Count("leaks") == 0, $"{when}: {held} held, {Count("leaks")} leaks: {Report()}");
     }
 }

@@ -5,7 +5,7 @@ using Engine.Cuda.Driver;
 namespace Cuda.Tests;
 
 /// <summary>Answers every question, but for the one call that it is told to fail.</summary>
-internal sealed class StubDriver : ICudaDriver
+internal sealed class StubDriver : IDriverQuestions
 {
     public string Library => "stub";
 

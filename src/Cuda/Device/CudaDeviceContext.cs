@@ -1,8 +1,7 @@
 // One device, opened: its context, its memory, the modules of the embedded PTX, and the stream that work is put in. Errors of the
-// driver are told here, in one way, and calls are made in the calling thread's context.
+// driver are told here, in one way; calls are made in the calling thread's context; and all that was made is freed here, in order.
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text;
 using Engine.Backends;
 using Engine.Cuda.Driver;
@@ -18,19 +17,18 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
     private const int LogBytes = 16 << 10;
     private const int ErrorLogBuffer = 5, ErrorLogSize = 6;
 
-    [ThreadStatic]
-    private static CudaDeviceContext? t_current;
-
     private readonly NativeDriver _driver;
-    private readonly Dictionary<string, nint> _modules = [];
+    private readonly ContextHandle? _context;
+    private readonly Dictionary<string, ModuleHandle> _modules = [];
+    private readonly Dictionary<nint, DeviceMemory> _memory = [];
+    private readonly List<PinnedMemory> _pinned = [];
     private readonly List<Kernel> _kernels = [];
-    private readonly int _device;
-    private nint _context;
     private CudaException? _lost;
     private bool _disposed;
 
     /// <summary>Opens a device.</summary>
     /// <exception cref="BackendUnavailableException">It cannot be opened; the message says what is missing.</exception>
+    /// <exception cref="OutOfMemoryException">There is no room for what is needed from the beginning.</exception>
     public CudaDeviceContext(CudaInfo info, int number)
     {
         if (info.Missing is { } missing) throw new BackendUnavailableException("cuda", missing);
@@ -46,19 +44,18 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
         _driver = driver;
         try
         {
-            Calls = new DriverCalls(driver.Handle);
-            Blas = new CublasCalls(NativeLibrary.Load(info.CublasLibrary!));
-            int device = 0;
+            Calls = CudaBinding.OpenDriver(driver.Handle);
+            Blas = CudaBinding.OpenBlas(info.CublasLibrary!);
+            int device;
+            Check(Calls.Init(0), "cuInit");
             Check(Calls.DeviceGet(&device, number), "cuDeviceGet");
-            _device = device;
             nint context;
             Check(Calls.DevicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain");
-            _context = context;
-            MakeCurrent();
+            _context = new ContextHandle(Calls, device, context);
             int multiprocessors = 0;
             Check(Calls.DeviceGetAttribute(&multiprocessors, MultiprocessorCount, device), "cuDeviceGetAttribute");
             Multiprocessors = multiprocessors;
-            Stream = new WorkStream(this);
+            Stream = new WorkStream(this, _context);
         }
         catch (Exception problem) when (problem is EntryPointNotFoundException or DllNotFoundException or CudaException)
         {
@@ -78,51 +75,69 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
     /// <summary>How many multiprocessors it has.</summary>
     public int Multiprocessors { get; }
 
-    /// <summary>The driver's entry points, for calls that are not wrapped here.</summary>
-    public DriverCalls Calls { get; }
+    /// <summary>The driver.</summary>
+    public ICudaDriver Calls { get; } = null!;
 
-    /// <summary>The entry points of cuBLAS.</summary>
-    public CublasCalls Blas { get; }
+    /// <summary>cuBLAS.</summary>
+    public IBlas Blas { get; } = null!;
 
     /// <summary>The stream that all work is in.</summary>
     public WorkStream Stream { get; } = null!;
+
+    /// <summary>Whether a kernel has failed, after which nothing can be computed any more.</summary>
+    public bool IsLost => _lost is not null;
+
+    /// <summary>Frees what may be made anew, where memory is short; says whether there was anything.</summary>
+    public Func<bool>? Reclaim { get; set; }
 
     /// <summary>Makes the context that of the calling thread: before any call.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MakeCurrent()
     {
         if (_lost is not null || _disposed) ThrowUnusable();
-        if (t_current == this) return;
-        Check(Calls.CtxSetCurrent(_context), "cuCtxSetCurrent");
-        t_current = this;
+        if (!_context!.IsCurrent) Check(_context.MakeCurrent(), "cuCtxSetCurrent");
     }
 
     /// <summary>Takes device memory.</summary>
     /// <exception cref="OutOfMemoryException">There is no such room; the message says what was asked and what is free.</exception>
-    [SuppressMessage("Usage", "CA2201", Justification = "It is what it says, and what IBackend promises.")]
     public nint Allocate(long bytes)
     {
         MakeCurrent();
         nint address;
-        int error = Calls.MemAlloc(&address, (nuint)Math.Max(bytes, 1));
-        if (error == OutOfMemory)
-        {
-            nuint free = 0, total = 0;
-            _ = Calls.MemGetInfo(&free, &total);
-            throw new OutOfMemoryException(
-                $"{bytes:N0} bytes of memory of {Device.Name} were asked for; {free:N0} of {total:N0} are free.");
-        }
-
+        nuint size = (nuint)Math.Max(bytes, 1);
+        int error = Calls.MemAlloc(&address, size);
+        if (error == OutOfMemory && Reclaim is { } reclaim && reclaim()) error = Calls.MemAlloc(&address, size);
+        if (error == OutOfMemory) throw NoRoom($"{bytes:N0} bytes of memory of {Device.Name} were");
         Check(error, "cuMemAlloc");
+        _memory.Add(address, new DeviceMemory(Calls, _context!, address));
         return address;
     }
 
-    /// <summary>Gives device memory back, after the work that uses it.</summary>
+    /// <summary>Gives device memory back, after the work that uses it. Does nothing where all is freed already.</summary>
     public void Free(nint address)
     {
-        if (_disposed || _lost is not null) return;
-        Stream.Wait();
-        Check(Calls.MemFree(address), "cuMemFree");
+        if (!_memory.Remove(address, out DeviceMemory? memory)) return;
+        try
+        {
+            Stream.Settle();
+        }
+        finally
+        {
+            memory.Dispose();
+        }
+    }
+
+    /// <summary>Takes pinned host memory, which stays until this object is disposed.</summary>
+    /// <exception cref="OutOfMemoryException">There is no such room.</exception>
+    public void* AllocatePinned(int bytes)
+    {
+        MakeCurrent();
+        void* memory;
+        int error = Calls.MemHostAlloc(&memory, (nuint)bytes, 0);
+        if (error == OutOfMemory) throw NoRoom($"{bytes:N0} bytes of pinned host memory for {Device.Name} were");
+        Check(error, "cuMemHostAlloc");
+        _pinned.Add(new PinnedMemory(Calls, _context!, (nint)memory));
+        return memory;
     }
 
     /// <summary>
@@ -169,60 +184,73 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
     }
 
     /// <summary>Throws where an error code is one.</summary>
+    /// <exception cref="OutOfMemoryException">The code says so.</exception>
+    /// <exception cref="CudaException">Another error.</exception>
     public void Check(int error, string call)
     {
-        if (error != 0) throw Failed(call, error, _driver.Describe(error));
+        if (error == 0) return;
+        if (error == OutOfMemory) throw NoRoom($"Memory of {Device.Name} for {call} was");
+        if (_lost is not null) ThrowUnusable();
+        bool isLost = IsOfKernel(error);
+        string kernels = isLost ? Stream?.DescribeRunning() ?? "" : "";
+        var failure = new CudaException(kernels.Length == 0 ? call : $"{kernels}, as {call} tells,", error, _driver.Describe(error));
+        if (isLost) _lost = failure;
+        throw failure;
     }
 
-    /// <summary>Frees what was opened, the context last.</summary>
+    /// <summary>Whether an error is one of a kernel, after which every later call of the process answers the same.</summary>
+    public static bool IsOfKernel(int error) => error is 214 or 220 or 700 or 702 or 709 or 710 or (>= 714 and <= 719);
+
+    /// <summary>The exception for what found no room.</summary>
+    /// <param name="asked">What was asked for, with its verb.</param>
+    [SuppressMessage("Usage", "CA2201", Justification = "It is what it says, and what IBackend promises.")]
+    public OutOfMemoryException NoRoom(string asked)
+    {
+        nuint free = 0, total = 0;
+        int error = Calls.MemGetInfo(&free, &total);
+        string left = error == 0 ? $"{free:N0} of {total:N0} are free" : "how much is free cannot be found out";
+        return new OutOfMemoryException($"{asked} asked for; {left}.");
+    }
+
+    /// <summary>Frees what was made, the context last. Never throws, whatever happened to the device.</summary>
     public void Dispose()
     {
         if (_disposed) return;
-        if (_context != 0 && _lost is null)
-        {
-            _ = Calls.CtxSetCurrent(_context);
-            Stream?.Dispose();
-            foreach (nint module in _modules.Values) _ = Calls.ModuleUnload(module);
-            _ = Calls.DevicePrimaryCtxRelease(_device);
-            t_current = null;
-        }
-
         _disposed = true;
-    }
-
-    // After a fault of a kernel every later call of the process answers the same error: nothing can be computed any more.
-    private CudaException Failed(string call, int error, string description)
-    {
-        var failure = new CudaException(call, error, description);
-        if (error is 700 or 702 or 709 or 714 or 715 or 716 or 717 or 718 or 719) _lost = failure;
-        return failure;
+        Stream?.Dispose();
+        foreach (ModuleHandle module in _modules.Values) module.Dispose();
+        foreach (DeviceMemory memory in _memory.Values) memory.Dispose();
+        foreach (PinnedMemory memory in _pinned) memory.Dispose();
+        _memory.Clear();
+        _context?.Dispose();
     }
 
     [DoesNotReturn]
     private void ThrowUnusable()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        throw new CudaException($"an earlier call ({_lost!.Call})", _lost.Code, "an error after which the device is lost");
+        throw CudaException.After(_lost!);
     }
 
     private void Load(Kernel kernel)
     {
         MakeCurrent();
-        nint module = Module(kernel.Family), function;
+        nint module = Module(kernel.Family).Value, function;
         fixed (byte* text = Encoding.UTF8.GetBytes(kernel.Name + '\0'))
             Check(Calls.ModuleGetFunction(&function, module, text), $"cuModuleGetFunction of {kernel.Name}");
         kernel.Function = function;
     }
 
-    private nint Module(string family)
+    private ModuleHandle Module(string family)
     {
-        if (_modules.TryGetValue(family, out nint module)) return module;
+        if (_modules.TryGetValue(family, out ModuleHandle? known)) return known;
         string resource = $"{family}.ptx";
         using System.IO.Stream ptx = typeof(CudaDeviceContext).Assembly.GetManifestResourceStream(resource)
             ?? throw new InvalidOperationException($"The assembly holds no {resource}.");
         var text = new byte[ptx.Length + 1];   // the driver wants a zero at the end
         ptx.ReadExactly(text.AsSpan(0, (int)ptx.Length));
         var errors = new byte[LogBytes];
+        nint module;
         fixed (byte* start = text)
         fixed (byte* errorLog = errors)
         {
@@ -236,7 +264,8 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
             }
         }
 
-        _modules.Add(family, module);
-        return module;
+        var loaded = new ModuleHandle(Calls, _context!, module);
+        _modules.Add(family, loaded);
+        return loaded;
     }
 }

@@ -25,10 +25,7 @@ internal sealed class DeviceArena(CudaDeviceContext context)
         }
 
         if (_chunk == _chunks.Count)
-        {
-            long size = Math.Max(SmallestChunk, Math.Max(rounded, _chunks.Count == 0 ? 0 : 2 * _chunks[^1].Bytes));
-            _chunks.Add((context.Allocate(size), size));
-        }
+            AddChunk(Math.Max(SmallestChunk, Math.Max(rounded, _chunks.Count == 0 ? 0 : 2 * _chunks[^1].Bytes)), rounded);
 
         nint memory = _chunks[_chunk].Address + (nint)_used;
         _used += rounded;
@@ -55,26 +52,49 @@ internal sealed class DeviceArena(CudaDeviceContext context)
         return null;
     }
 
-    /// <summary>Gives everything back. Several chunks become one of their total size, so that the next frame has one.</summary>
+    /// <summary>
+    /// Gives everything back. Several chunks become one of their total size, so that the next frame has one, if there is room.
+    /// </summary>
     public void Reset()
     {
         if (_chunks.Count > 1)
         {
             long total = _chunks.Sum(static chunk => chunk.Bytes);
             Free();   // first: both at once may be more than there is
-            _chunks.Add((context.Allocate(total), total));
+            TryAddChunk(total);
         }
 
         _chunk = 0;
         _used = 0;
     }
 
-    /// <summary>Frees the memory.</summary>
-    public void Free()
+    /// <summary>Frees the memory; says whether there was any.</summary>
+    public bool Free()
     {
+        bool any = _chunks.Count > 0;
         foreach ((nint address, _) in _chunks) context.Free(address);
         _chunks.Clear();
         _chunk = 0;
         _used = 0;
+        return any;
+    }
+
+    // More than is needed, so that there are few chunks; but no more than that where there is no room.
+    private void AddChunk(long wanted, long needed)
+    {
+        if (wanted == needed || !TryAddChunk(wanted)) _chunks.Add((context.Allocate(needed), needed));
+    }
+
+    private bool TryAddChunk(long bytes)
+    {
+        try
+        {
+            _chunks.Add((context.Allocate(bytes), bytes));
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
+        }
     }
 }

@@ -5,23 +5,20 @@ using System.Runtime.InteropServices;
 namespace Engine.Cuda.Device;
 
 /// <summary>Copies between host and device.</summary>
-internal sealed unsafe class Staging : IDisposable
+internal sealed unsafe class Staging
 {
     private const int Bytes = 4 << 20;
     private const int Alignment = 64;
 
     private readonly CudaDeviceContext _context;
-    private byte* _memory;
+    private readonly byte* _memory;
     private int _used;
 
     /// <summary>Takes the pinned memory.</summary>
     public Staging(CudaDeviceContext context)
     {
         _context = context;
-        context.MakeCurrent();
-        void* memory;
-        context.Check(context.Calls.MemHostAlloc(&memory, Bytes, 0), "cuMemHostAlloc");
-        _memory = (byte*)memory;
+        _memory = (byte*)context.AllocatePinned(Bytes);
     }
 
     /// <summary>Copies to the device. The source may be changed at once.</summary>
@@ -83,14 +80,6 @@ internal sealed unsafe class Staging : IDisposable
     public void Rewind()
     {
         if (_used > 0) Wait();
-    }
-
-    /// <summary>Frees the pinned memory.</summary>
-    public void Dispose()
-    {
-        if (_memory == null) return;
-        _ = _context.Calls.MemFreeHost(_memory);
-        _memory = null;
     }
 
     private void Wait()

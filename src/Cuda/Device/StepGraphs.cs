@@ -3,7 +3,7 @@
 namespace Engine.Cuda.Device;
 
 /// <summary>The graphs of one stream, found by the words of the work that they do.</summary>
-internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream stream) : IDisposable
+internal sealed unsafe class StepGraphs(CudaDeviceContext context, ContextHandle handle, WorkStream stream) : IDisposable
 {
     // Work that is given once more is captured then: by that time its kernels are loaded and cuBLAS has chosen, which must not happen in a capture.
     private const int SeenOnce = 1;
@@ -17,7 +17,7 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
     private readonly List<Entry> _entries = [];
 
     /// <summary>Graphs that are ready.</summary>
-    public int Count => _entries.Count(static entry => entry.Graph != 0);
+    public int Count => _entries.Count(static entry => entry.Graph is not null);
 
     /// <summary>Does the work, as a graph if it was seen before.</summary>
     public void Run(WorkList work)
@@ -30,14 +30,23 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
             return;
         }
 
-        if (entry.Graph == 0) entry.Graph = Capture(work);
-        context.Check(context.Calls.GraphLaunch(entry.Graph, stream.Handle), "cuGraphLaunch");
+        entry.Graph ??= TryCapture(work);
+        if (entry.Graph is null) work.Issue(stream);
+        else context.Check(context.Calls.GraphLaunch(entry.Graph.Value, stream.Handle), "cuGraphLaunch");
+    }
+
+    /// <summary>Forgets all graphs, for the memory that they take; says whether there were any.</summary>
+    public bool Clear()
+    {
+        bool any = Count > 0;
+        Dispose();
+        return any;
     }
 
     /// <summary>Frees the graphs; no work is running.</summary>
     public void Dispose()
     {
-        foreach (Entry entry in _entries) Free(entry);
+        foreach (Entry entry in _entries) entry.Graph?.Dispose();
         _entries.Clear();
     }
 
@@ -57,7 +66,7 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
 
         if (_entries.Count == MostEntries)
         {
-            Free(_entries[0]);
+            _entries[0].Graph?.Dispose();
             _entries.RemoveAt(0);
         }
 
@@ -66,9 +75,25 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
         return entry;
     }
 
-    private nint Capture(WorkList work)
+    // Null: there is no memory for another graph.
+    private GraphExecHandle? TryCapture(WorkList work)
     {
-        nint graph = 0, ready = 0;
+        try
+        {
+            using GraphHandle graph = Capture(work);
+            nint ready;
+            context.Check(context.Calls.GraphInstantiate(&ready, graph.Value, 0), "cuGraphInstantiate");
+            return new GraphExecHandle(context.Calls, handle, ready);
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
+    private GraphHandle Capture(WorkList work)
+    {
+        nint graph = 0;
         context.Check(context.Calls.StreamBeginCapture(stream.Handle, ThreadLocal), "cuStreamBeginCapture");
         try
         {
@@ -82,16 +107,7 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
         }
 
         context.Check(context.Calls.StreamEndCapture(stream.Handle, &graph), "cuStreamEndCapture");
-        int error = context.Calls.GraphInstantiate(&ready, graph, 0);
-        _ = context.Calls.GraphDestroy(graph);
-        context.Check(error, "cuGraphInstantiate");
-        return ready;
-    }
-
-    // A graph that still runs is freed by the driver when it ends.
-    private void Free(Entry entry)
-    {
-        if (entry.Graph != 0) _ = context.Calls.GraphExecDestroy(entry.Graph);
+        return new GraphHandle(context.Calls, handle, graph);
     }
 
     private sealed class Entry(int hash, ulong[] words)
@@ -102,6 +118,6 @@ internal sealed unsafe class StepGraphs(CudaDeviceContext context, WorkStream st
 
         public int Seen { get; set; }
 
-        public nint Graph { get; set; }
+        public GraphExecHandle? Graph { get; set; }
     }
 }

@@ -1,6 +1,5 @@
 // The stream that a backend's work is put in, with cuBLAS's handle for it. In a frame that repeats, work is written down instead, and
 // given to the device when its results are read: as one graph, if the same work was given before.
-using System.Runtime.InteropServices;
 using Engine.Cuda.Driver;
 
 namespace Engine.Cuda.Device;
@@ -8,38 +7,50 @@ namespace Engine.Cuda.Device;
 /// <summary>Work of one device in order. Used by one thread at a time.</summary>
 internal sealed unsafe class WorkStream : IDisposable
 {
+    /// <summary>
+    /// The variable that, if it is 1, makes each kernel be waited for: an error then names the one that made it.
+    /// </summary>
+    public const string WaitForEachVariable = "ENGINE_CUDA_SYNC";
+
     private const uint NonBlocking = 1;
 
     // What cuBLAS asks for: 32 MiB on compute capability 9, 4 MiB before. Ours is always the larger.
     private const int WorkspaceBytes = 32 << 20;
 
+    private const int AllocationFailed = 3;   // of cuBLAS
+
     private readonly CudaDeviceContext _context;
+    private readonly ContextHandle _handle;
     private readonly StepGraphs _graphs;
+    private readonly StreamHandle? _stream;
+    private readonly BlasHandle? _blas;
+    private readonly bool _waitsForEach;
     private readonly List<nint> _running = [];
     private WorkList _written = new();
     private WorkList _given = new();
-    private nint _stream;
-    private nint _blas;
-    private nint _workspace;
     private bool _writes;
     private long _launches;
 
     /// <summary>Makes the stream and cuBLAS's handle.</summary>
-    public WorkStream(CudaDeviceContext context)
+    /// <param name="context">The device.</param>
+    /// <param name="handle">Its context.</param>
+    public WorkStream(CudaDeviceContext context, ContextHandle handle)
     {
         _context = context;
-        _graphs = new StepGraphs(context, this);
+        _handle = handle;
+        _graphs = new StepGraphs(context, handle, this);
+        _waitsForEach = Environment.GetEnvironmentVariable(WaitForEachVariable) == "1";
         try
         {
             nint stream, blas;
             context.MakeCurrent();
             context.Check(context.Calls.StreamCreate(&stream, NonBlocking), "cuStreamCreate");
-            _stream = stream;
+            _stream = new StreamHandle(context.Calls, handle, stream);
             CheckBlas(Blas.Create(&blas), "cublasCreate");
-            _blas = blas;
-            _workspace = context.Allocate(WorkspaceBytes);
+            _blas = new BlasHandle(Blas, handle, blas);
+            nint workspace = context.Allocate(WorkspaceBytes);
             CheckBlas(Blas.SetStream(blas, stream), "cublasSetStream");
-            CheckBlas(Blas.SetWorkspace(blas, _workspace, WorkspaceBytes), "cublasSetWorkspace");   // after SetStream, which resets it
+            CheckBlas(Blas.SetWorkspace(blas, workspace, WorkspaceBytes), "cublasSetWorkspace");   // after SetStream, which resets it
             CheckBlas(Blas.SetMathMode(blas, CublasCalls.NoReducedPrecisionReduction), "cublasSetMathMode");
             int version;
             CheckBlas(Blas.GetVersion(blas, &version), "cublasGetVersion");
@@ -56,12 +67,12 @@ internal sealed unsafe class WorkStream : IDisposable
     public int CublasVersion { get; }
 
     /// <summary>The driver's handle.</summary>
-    public nint Handle => _stream;
+    public nint Handle => _stream!.Value;
 
     /// <summary>Graphs that are ready to be launched.</summary>
     public int Graphs => _graphs.Count;
 
-    private CublasCalls Blas => _context.Blas;
+    private IBlas Blas => _context.Blas;
 
     /// <summary>From now on work is written down, until <see cref="StopWriting"/>.</summary>
     public void StartWriting() => _writes = true;
@@ -70,7 +81,15 @@ internal sealed unsafe class WorkStream : IDisposable
     public void StopWriting()
     {
         _writes = false;
-        if (!_written.IsEmpty) Give();
+        if (_context.IsLost) _written.Clear();
+        else if (!_written.IsEmpty) Give();
+    }
+
+    /// <summary>Gives up the graphs for the memory that they take; says whether there were any.</summary>
+    public bool ClearGraphs()
+    {
+        Settle();
+        return _graphs.Clear();
     }
 
     /// <summary>A kernel.</summary>
@@ -127,7 +146,7 @@ internal sealed unsafe class WorkStream : IDisposable
     {
         if (bytes == 0) return;
         Prepare();
-        _context.Check(_context.Calls.MemcpyDtoDAsync(destination, source, (nuint)bytes, _stream), "cuMemcpyDtoDAsync");
+        _context.Check(_context.Calls.MemcpyDtoDAsync(destination, source, (nuint)bytes, Handle), "cuMemcpyDtoDAsync");
     }
 
     /// <summary>Fills device memory with zeros.</summary>
@@ -135,28 +154,45 @@ internal sealed unsafe class WorkStream : IDisposable
     {
         if (bytes == 0) return;
         Prepare();
-        _context.Check(_context.Calls.MemsetD8Async(destination, 0, (nuint)bytes, _stream), "cuMemsetD8Async");
+        _context.Check(_context.Calls.MemsetD8Async(destination, 0, (nuint)bytes, Handle), "cuMemsetD8Async");
     }
 
     /// <summary>Waits until all work is done.</summary>
     public void Wait()
     {
         Prepare();
-        int error = _context.Calls.StreamSynchronize(_stream);
-        if (error != 0) _context.Check(error, DescribeRunning());
-        _running.Clear();
-        _given.Clear();
+        WaitNow("cuStreamSynchronize");
     }
 
-    /// <summary>Waits, and frees what was made; the context is the thread's.</summary>
+    /// <summary>
+    /// Waits until nothing uses what is to be freed. What went wrong on the device is left to the next call to tell.
+    /// </summary>
+    public void Settle()
+    {
+        if (_context.IsLost) return;
+        if (!_written.IsEmpty) Give();
+        WaitAnyhow();
+    }
+
+    /// <summary>Waits, and frees what was made. Never throws.</summary>
     public void Dispose()
     {
-        if (_stream != 0) _ = _context.Calls.StreamSynchronize(_stream);
+        if (_stream is { IsClosed: false }) WaitAnyhow();
         _graphs.Dispose();
-        if (_blas != 0) _ = Blas.Destroy(_blas);
-        if (_workspace != 0) _ = _context.Calls.MemFree(_workspace);
-        if (_stream != 0) _ = _context.Calls.StreamDestroy(_stream);
-        _stream = _blas = _workspace = 0;
+        _stream?.Dispose();
+        _blas?.Dispose();
+    }
+
+    /// <summary>The kernels that were given to the device since the last wait, in words: one of them made an error that a call tells.</summary>
+    public string DescribeRunning()
+    {
+        string[] names = [.. _running.Concat(_given.Functions()).Distinct().Select(_context.NameOf)];
+        return names.Length switch
+        {
+            0 => "",
+            1 => $"the kernel {names[0]}",
+            _ => $"one of the kernels {string.Join(", ", names)}",
+        };
     }
 
     /// <summary>A launch, given to the driver at once.</summary>
@@ -166,9 +202,10 @@ internal sealed unsafe class WorkStream : IDisposable
         void** places = stackalloc void*[count];
         for (int i = 0; i < count; i++) places[i] = arguments + i;
         int error = _context.Calls.LaunchKernel(
-            function, gridX, gridY, gridZ, blockX, 1, 1, sharedBytes, _stream, places, null);
+            function, gridX, gridY, gridZ, blockX, 1, 1, sharedBytes, Handle, places, null);
         if (error != 0) _context.Check(error, $"the launch of {_context.NameOf(function)}");
         Note(function);
+        if (_waitsForEach) WaitNow("cuStreamSynchronize");
     }
 
     /// <summary>A product, given to cuBLAS at once.</summary>
@@ -178,20 +215,21 @@ internal sealed unsafe class WorkStream : IDisposable
         float one = 1, beta = product.Accumulates ? 1 : 0;
         int oneInteger = 1, betaInteger = product.Accumulates ? 1 : 0;
         int status = Blas.GemmEx(
-            _blas, product.TransposeA, product.TransposeB, product.M, product.N, product.K,
+            _blas!.Value, product.TransposeA, product.TransposeB, product.M, product.N, product.K,
             isInteger ? &oneInteger : &one, product.A.Address, product.A.Type, product.A.Leading, product.B.Address, product.B.Type,
             product.B.Leading, isInteger ? &betaInteger : &beta, product.C.Address, product.C.Type, product.C.Leading,
             product.Compute, CublasCalls.DefaultAlgorithm);
-        if (status != 0) CheckBlas(status, $"cublasGemmEx of {product.M} × {product.N}, sums of {product.K},");
+        if (status != 0) CheckBlas(status, $"cublasGemmEx {Sizes(product)}");
+        if (_waitsForEach) WaitNow($"cublasGemmEx {Sizes(product)}");
     }
 
     /// <summary>A copy, given to the driver at once.</summary>
     internal void CopyInNow(nint destination, void* source, long bytes) =>
-        _context.Check(_context.Calls.MemcpyHtoDAsync(destination, source, (nuint)bytes, _stream), "cuMemcpyHtoDAsync");
+        _context.Check(_context.Calls.MemcpyHtoDAsync(destination, source, (nuint)bytes, Handle), "cuMemcpyHtoDAsync");
 
     /// <summary>A copy, given to the driver at once.</summary>
     internal void CopyOutNow(void* destination, nint source, long bytes) =>
-        _context.Check(_context.Calls.MemcpyDtoHAsync(destination, source, (nuint)bytes, _stream), "cuMemcpyDtoHAsync");
+        _context.Check(_context.Calls.MemcpyDtoHAsync(destination, source, (nuint)bytes, Handle), "cuMemcpyDtoHAsync");
 
     private void Prepare()
     {
@@ -203,7 +241,8 @@ internal sealed unsafe class WorkStream : IDisposable
     {
         try
         {
-            _graphs.Run(_written);
+            if (_waitsForEach) _written.Issue(this);
+            else _graphs.Run(_written);
         }
         finally
         {
@@ -212,28 +251,35 @@ internal sealed unsafe class WorkStream : IDisposable
         }
     }
 
-    // The driver tells of a fault only at a wait, without the kernel's name; so these are the ones that it can be.
+    private void WaitAnyhow()
+    {
+        if (_handle.MakeCurrent() == 0) _ = _context.Calls.StreamSynchronize(Handle);
+    }
+
+    private void WaitNow(string call)
+    {
+        int error = _context.Calls.StreamSynchronize(Handle);
+        if (error != 0) _context.Check(error, call);
+        _running.Clear();
+        _given.Clear();
+    }
+
+    // The driver tells of a fault only at a later call, without the kernel's name; so these are the ones that it can be.
     private void Note(nint function)
     {
         if (!_running.Contains(function)) _running.Add(function);
     }
 
-    private string DescribeRunning()
-    {
-        string[] names = [.. _running.Concat(_given.Functions()).Distinct().Select(_context.NameOf)];
-        return names.Length switch
-        {
-            0 => "cuStreamSynchronize",
-            1 => $"the kernel {names[0]}",
-            _ => $"one of the kernels {string.Join(", ", names)}",
-        };
-    }
+    private static string Sizes(in BlasProduct product) => $"of {product.M} × {product.N}, sums of {product.K},";
 
+    // cuBLAS has statuses of its own, and by none of them says that the device is lost.
     private void CheckBlas(int status, string call)
     {
         if (status == 0) return;
-        byte* text = Blas.GetStatusString(status);
-        throw new CudaException(
-            call, status, text == null ? "a status without a name" : Marshal.PtrToStringUTF8((nint)text)!);
+        if (status == AllocationFailed) throw _context.NoRoom($"Memory of {_context.Device.Name} for {call.TrimEnd(',')} was");
+        nuint free, total;
+        int error = _context.Calls.MemGetInfo(&free, &total);
+        if (CudaDeviceContext.IsOfKernel(error)) _context.Check(error, call);
+        throw new CudaException(call, status, Blas.Describe(status));
     }
 }

@@ -14,7 +14,7 @@ internal static class CudaProbe
             : new CudaInfo { Missing = missing };
 
     /// <summary>Asks a driver for its devices and looks for cuBLAS.</summary>
-    public static CudaInfo Ask(ICudaDriver driver, IReadOnlyList<CublasNames> cublas)
+    public static CudaInfo Ask(IDriverQuestions driver, IReadOnlyList<CublasNames> cublas)
     {
         var info = new CudaInfo { DriverLibrary = driver.Library };
         int error = driver.Initialize();
@@ -68,6 +68,6 @@ internal static class CudaProbe
         return true;
     }
 
-    private static string Failed(ICudaDriver driver, string call, int error) =>
+    private static string Failed(IDriverQuestions driver, string call, int error) =>
         $"{driver.Library} was found, but {call} fails with {driver.Describe(error)}";
 }

@@ -7,7 +7,7 @@ using System.Text;
 namespace Engine.Cuda.Driver;
 
 /// <summary>The CUDA driver of this machine. It is never unloaded: once started it has threads of its own.</summary>
-internal sealed unsafe class NativeDriver : ICudaDriver
+internal sealed unsafe class NativeDriver : IDriverQuestions
 {
     private const int ComputeCapabilityMajor = 75;
     private const int ComputeCapabilityMinor = 76;

@@ -41,16 +41,26 @@ internal sealed class ContinuousBatch : IDisposable
     /// <summary>The sentences, for when all must be told of a failure.</summary>
     public IReadOnlyList<Sentence> Sentences => _sentences;
 
-    /// <summary>Encodes sentences and takes them into the batch.</summary>
+    /// <summary>Encodes sentences and takes them into the batch: all of them, or none.</summary>
+    /// <exception cref="OutOfMemoryException">There is no room for so many; the batch goes on without them.</exception>
     public void Admit(ReadOnlySpan<Sentence> sentences)
     {
-        while (sentences.Length > 0)
+        int firstSentence = _sentences.Count, firstRow = _rows.Count;
+        try
         {
-            int count = 1, rows = sentences[0].SourceIds.Length;
-            while (count < sentences.Length && rows + sentences[count].SourceIds.Length <= EncoderRows)
-                rows += sentences[count++].SourceIds.Length;
-            Encode(sentences[..count], rows);
-            sentences = sentences[count..];
+            while (sentences.Length > 0)
+            {
+                int count = 1, rows = sentences[0].SourceIds.Length;
+                while (count < sentences.Length && rows + sentences[count].SourceIds.Length <= EncoderRows)
+                    rows += sentences[count++].SourceIds.Length;
+                Encode(sentences[..count], rows);
+                sentences = sentences[count..];
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            TakeOut(firstSentence, firstRow);
+            throw;
         }
 
         _shortlist.Update(_sentences);
@@ -58,21 +68,38 @@ internal sealed class ContinuousBatch : IDisposable
 
     /// <summary>Takes one step with every live hypothesis.</summary>
     /// <param name="finished">Takes the sentences whose search ended.</param>
+    /// <exception cref="OutOfMemoryException">There is no room for it; the sentences are where they were.</exception>
     public void Step(List<Sentence> finished)
     {
         DropCancelled(finished);
         if (_rows.Count == 0) return;
-        _backend.BeginFrame(repeats: true);
+        StepPlan plan = Plan();
+        int filled = 0, copies = 0;
         try
         {
-            RunModel();
+            for (; filled < _rows.Count; filled++) FillRow(filled, plan.Shape, ref copies);
+            _buffers.FillUp(_rows.Count, copies);
+            _cache.Reserve();
+            RunFrame(plan, copies);
         }
-        finally
+        catch (OutOfMemoryException)
         {
-            _backend.EndFrame();
+            GiveBlocksBack(filled, copies);
+            throw;
         }
 
+        foreach (Row row in _rows) row.Length++;
         Advance(finished);
+    }
+
+    /// <summary>Takes the youngest sentences out, to be started anew.</summary>
+    /// <param name="count">How many, at least 1.</param>
+    public Sentence[] TakeOut(int count)
+    {
+        int first = _sentences.Count - count;
+        Sentence[] taken = [.. _sentences[first..]];
+        TakeOut(first, taken[0].FirstRow);
+        return taken;
     }
 
     /// <summary>Frees the caches.</summary>
@@ -128,12 +155,25 @@ internal sealed class ContinuousBatch : IDisposable
         _rows.Add(row);
     }
 
-    private void RunModel()
+    // The rows of the youngest are the last.
+    private void TakeOut(int firstSentence, int firstRow)
     {
-        StepBuffers b = _buffers;
-        int copies = 0, targetLongest = 0, sourceLongest = 0;
+        for (int r = firstRow; r < _rows.Count; r++) Release(_rows[r]);
+        _rows.RemoveRange(firstRow, _rows.Count - firstRow);
+        foreach (Sentence sentence in _sentences[firstSentence..])
+        {
+            Leave(sentence);
+            sentence.Restart();
+        }
+
+        _sentences.RemoveRange(firstSentence, _sentences.Count - firstSentence);
+        _cache.ForgetUnreserved();
+    }
+
+    private StepPlan Plan()
+    {
+        int targetLongest = 0, sourceLongest = 0, candidates = 1;
         bool wantsAlignment = false, wantsNamed = false;
-        int candidates = 1;
         foreach (Sentence sentence in _sentences)
         {
             sourceLongest = Math.Max(sourceLongest, sentence.SourceIds.Length);
@@ -142,15 +182,31 @@ internal sealed class ContinuousBatch : IDisposable
             candidates = Math.Max(candidates, sentence.Search.Candidates);
         }
 
-        candidates = Math.Min(candidates, _model.Config.TargetVocabulary);
         foreach (Row row in _rows) targetLongest = Math.Max(targetLongest, row.Length + 1);
+        candidates = Math.Min(candidates, _model.Config.TargetVocabulary);
         var shape = new StepShape(
             _rows.Count, Blocks(targetLongest), Blocks(sourceLongest), _backend.PrefersEqualSteps);
-        b.Resize(shape, candidates);
-        for (int r = 0; r < _rows.Count; r++) FillRow(r, shape, ref copies);
-        b.FillUp(_rows.Count, copies);
-        _cache.Reserve();
+        _buffers.Resize(shape, candidates);
+        return new StepPlan(shape, targetLongest, sourceLongest, candidates, wantsAlignment, wantsNamed);
+    }
 
+    private void RunFrame(in StepPlan plan, int copies)
+    {
+        _backend.BeginFrame(repeats: true);
+        try
+        {
+            RunModel(plan, copies);
+        }
+        finally
+        {
+            _backend.EndFrame();
+        }
+    }
+
+    private void RunModel(in StepPlan plan, int copies)
+    {
+        StepBuffers b = _buffers;
+        StepShape shape = plan.Shape;
         Tensor input = Upload(b.Input);
         if (shape.IsFilledUp && _rows.Count > _sentences.Count) copies = shape.Rows;   // several rows of one sentence may share
         var step = new DecoderStep
@@ -160,25 +216,25 @@ internal sealed class ContinuousBatch : IDisposable
             Slots = Part(input, b.Slots),
             BlockCopies = copies == 0 ? Tensor.None : Table(input, b.Copies, copies, 2),
             Target = new CacheView(
-                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), targetLongest),
+                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), plan.TargetLongest),
             Source = new CacheView(
-                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), sourceLongest),
+                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), plan.SourceLongest),
             Output = _shortlist.Output,
-            WantsAlignment = wantsAlignment,
+            WantsAlignment = plan.WantsAlignment,
         };
         Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out Tensor alignment);
         GatherEdits(logits);
-        b.Candidates = candidates;
+        b.Candidates = plan.Candidates;
         if (_shortlist.IsUsed) ReadShortlists(logits);
         else
         {
-            Tensor scores = _backend.TopK(logits, candidates, out Tensor tokens);
-            int count = shape.Rows * candidates;
+            Tensor scores = _backend.TopK(logits, plan.Candidates, out Tensor tokens);
+            int count = shape.Rows * plan.Candidates;
             _backend.Read(scores, b.Scores.AsSpan(0, count), tokens, b.Tokens.AsSpan(0, count));
         }
 
         b.AlignmentColumns = 0;
-        if (wantsAlignment)
+        if (plan.WantsAlignment)
         {
             b.AlignmentColumns = alignment.Columns;
             _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, shape.Rows * alignment.Columns));
@@ -186,11 +242,9 @@ internal sealed class ContinuousBatch : IDisposable
 
         if (!_shortlist.IsUsed)
         {
-            if (wantsNamed) ReadNamed(logits, shape.Rows);
+            if (plan.WantsNamed) ReadNamed(logits, shape.Rows);
             ReadDistributions(logits);
         }
-
-        foreach (Row row in _rows) row.Length++;
     }
 
     // A block that other hypotheses share is copied before this one writes into it.
@@ -219,6 +273,30 @@ internal sealed class ContinuousBatch : IDisposable
         input[b.SourceLengths][r] = sentence.SourceIds.Length;
         Pad(row.Blocks, input[b.TargetBlocks].Slice(r * shape.TargetBlocks, shape.TargetBlocks));
         Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(r * shape.SourceBlocks, shape.SourceBlocks));
+    }
+
+    // What a step that failed has written is written again when it is tried anew; only its blocks must not stay taken.
+    private void GiveBlocksBack(int rows, int copies)
+    {
+        StepBuffers b = _buffers;
+        Span<int> pairs = b.Input[b.Copies];
+        int copy = 0;
+        for (int r = 0; r < rows; r++)
+        {
+            Row row = _rows[r];
+            int taken = row.Blocks[^1];
+            if (row.Length % KeyValueCache.BlockPositions == 0) row.RemoveLastBlock();
+            else if (copy < copies && pairs[(2 * copy) + 1] == taken)
+            {
+                int shared = pairs[2 * copy++];
+                _cache.TargetBlocks.Share(shared);
+                row.ReplaceLastBlock(shared);
+            }
+            else continue;
+            _cache.TargetBlocks.Release(taken);
+        }
+
+        _cache.ForgetUnreserved();
     }
 
     private void GatherEdits(in Tensor logits)
@@ -448,4 +526,8 @@ internal sealed class ContinuousBatch : IDisposable
         blocks.CopyTo(row);
         row[blocks.Length..].Clear();
     }
+
+    // What a step is, found out before anything is taken for it.
+    private readonly record struct StepPlan(
+        StepShape Shape, int TargetLongest, int SourceLongest, int Candidates, bool WantsAlignment, bool WantsNamed);
 }

@@ -47,7 +47,7 @@ internal sealed class RequestReader
             Request = request,
             SourceIds = source,
             Rules = rules,
-            Search = MakeSearch(rules, prefix),
+            NewSearch = () => MakeSearch(rules, prefix),
             StartToken = start,
             Shortlist = options.UseVmap ? _map?.Candidates(request.Source, [start, .. prefix]) : null,
             Completion = new TaskCompletionSource<TranslationResult>(TaskCreationOptions.RunContinuationsAsynchronously),

@@ -33,6 +33,9 @@ internal sealed class Row
     /// <summary>Puts another block in the place of the last.</summary>
     public void ReplaceLastBlock(int block) => _blocks[BlockCount - 1] = block;
 
+    /// <summary>Takes the last block away.</summary>
+    public void RemoveLastBlock() => BlockCount--;
+
     /// <summary>Shares the history of another row.</summary>
     public void Share(Row other, BlockPool pool)
     {

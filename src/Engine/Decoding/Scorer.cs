@@ -39,8 +39,27 @@ internal static class Scorer
             int count = 1;
             while (first + count < jobs.Count && rows + jobs[first + count].TargetIds.Length - 1 <= mostRows)
                 rows += jobs[first + count++].TargetIds.Length - 1;
-            RunPass(model, vocabulary, jobs.GetRange(first, count));
+            RunAsItFits(model, vocabulary, jobs.GetRange(first, count));
             first += count;
+        }
+    }
+
+    // Where the device has no room for a pass, its halves may find some; a job alone that does not fails.
+    private static void RunAsItFits(Transformer model, Vocabulary vocabulary, List<ScoreJob> jobs)
+    {
+        try
+        {
+            RunPass(model, vocabulary, jobs);
+        }
+        catch (OutOfMemoryException) when (jobs.Count > 1)
+        {
+            int half = jobs.Count / 2;
+            RunAsItFits(model, vocabulary, jobs[..half]);
+            RunAsItFits(model, vocabulary, jobs[half..]);
+        }
+        catch (OutOfMemoryException failure) when (jobs is [var only])
+        {
+            only.Completion.TrySetException(failure);
         }
     }
 

@@ -4,6 +4,8 @@ namespace Engine.Decoding;
 /// <summary>A sentence that waits or is being decoded.</summary>
 internal sealed class Sentence
 {
+    private Search? _search;
+
     /// <summary>What was asked.</summary>
     public required TranslationRequest Request { get; init; }
 
@@ -13,8 +15,11 @@ internal sealed class Sentence
     /// <summary>Rules of its search.</summary>
     public required DecodingRules Rules { get; init; }
 
+    /// <summary>Makes its search, at its beginning.</summary>
+    public required Func<Search> NewSearch { get; init; }
+
     /// <summary>Its search.</summary>
-    public required Search Search { get; init; }
+    public Search Search => _search ??= NewSearch();
 
     /// <summary>What the decoder is fed first.</summary>
     public required int StartToken { get; init; }
@@ -39,4 +44,10 @@ internal sealed class Sentence
 
     /// <summary>First of its rows in the current step.</summary>
     public int FirstRow { get; set; }
+
+    /// <summary>Whether the device once had no room for it although no other sentence was decoded.</summary>
+    public bool LackedRoomAlone { get; set; }
+
+    /// <summary>Goes back to the beginning. What it finds then is the same: nothing of a search hangs on when it is run.</summary>
+    public void Restart() => _search = null;
 }

@@ -61,19 +61,30 @@ internal sealed class Shortlist(Transformer model) : IDisposable
         foreach (Sentence sentence in sentences) union.UnionWith(sentence.Shortlist!);
         int vocabulary = model.Config.TargetVocabulary;
         if (union.Count > LargestPart * vocabulary) return;
-        _tokens = [.. union];
-        LinearWeights whole = model.Decoder.Output;
-        _weight = _backend.SelectOutputs(whole.Weight, _tokens);
-        if (!whole.Bias.IsNone)
+        try
         {
-            if (_allBias is null) _backend.Read(whole.Bias, _allBias = new float[vocabulary]);
-            _bias = _backend.Allocate(new Shape(1, _tokens.Length), DType.Float32);
-            _backend.Write(_bias, Array.ConvertAll(_tokens, token => _allBias[token]));
+            CopyLayer([.. union]);
+        }
+        catch (OutOfMemoryException)
+        {
+            Clear();   // the whole layer gives the same numbers
+            return;
         }
 
         Columns = new int[vocabulary];
         Array.Fill(Columns, -1);
         for (int column = 0; column < _tokens.Length; column++) Columns[_tokens[column]] = column;
+    }
+
+    private void CopyLayer(int[] tokens)
+    {
+        LinearWeights whole = model.Decoder.Output;
+        _tokens = tokens;
+        _weight = _backend.SelectOutputs(whole.Weight, tokens);
+        if (whole.Bias.IsNone) return;
+        if (_allBias is null) _backend.Read(whole.Bias, _allBias = new float[model.Config.TargetVocabulary]);
+        _bias = _backend.Allocate(new Shape(1, tokens.Length), DType.Float32);
+        _backend.Write(_bias, Array.ConvertAll(tokens, token => _allBias[token]));
     }
 
     // Null: the layer is the sentence's own, column by column.

@@ -1,5 +1,5 @@
-// The main job: tokens in, tokens out, many sentences at once. Any thread may ask; one thread of the translator works, so that
-// all askers share one continuous batch and the backend has one user.
+// The main job: tokens in, tokens out, many sentences at once. Any thread may ask; one thread (BatchWorker) works, so that all askers
+// share one continuous batch and the backend has one user.
 using System.Runtime.CompilerServices;
 using Engine.Formats;
 using Engine.Models;
@@ -17,14 +17,8 @@ public sealed class Translator : IDisposable
     private readonly Transformer _model;
     private readonly RequestReader _reader;
     private readonly TranslatorOptions _options;
-    private readonly Queue<Sentence> _waiting = new();
-    private readonly Queue<ScoreJob> _scores = new();
-    private readonly Lock _gate = new();
-    private readonly SemaphoreSlim _work = new(0);
-    private readonly Thread _worker;
+    private readonly BatchWorker _worker;
     private readonly bool _ownsModel;
-    private long _lastDrop;
-    private bool _disposed;
 
     private Translator(Transformer model, ModelData data, TranslatorOptions options, ITokenizer tokenizer, bool ownsModel)
     {
@@ -37,8 +31,7 @@ public sealed class Translator : IDisposable
         Tokenizer = tokenizer;
         SplitLongerThan = options.SplitLongerThan ?? data.SplitLongerThan;
         _reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
-        _worker = new Thread(Work) { IsBackground = true, Name = "Engine translator" };
-        _worker.Start();
+        _worker = new BatchWorker(model, _reader, data.TargetVocabulary, options.BatchSize);
     }
 
     /// <summary>Shape of the model.</summary>
@@ -155,7 +148,7 @@ public sealed class Translator : IDisposable
             return Task.FromException<TranslationResult>(wrong);
         }
 
-        Enqueue(_waiting, sentence);
+        _worker.Add(sentence);
         return sentence.Completion.Task;
     }
 
@@ -232,33 +225,15 @@ public sealed class Translator : IDisposable
             return Task.FromException<ScoreResult>(wrong);
         }
 
-        Enqueue(_scores, job);
+        _worker.Add(job);
         return job.Completion.Task;
     }
 
     /// <summary>Ends the work and frees the weights; requests that are not done fail.</summary>
     public void Dispose()
     {
-        lock (_gate)
-        {
-            if (_disposed) return;
-            _disposed = true;
-        }
-
-        _work.Release();
-        _worker.Join();
-        _work.Dispose();
+        _worker.Dispose();
         if (_ownsModel) _model.Dispose();
-    }
-
-    private void Enqueue<T>(Queue<T> queue, T item)
-    {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            queue.Enqueue(item);
-            if (_work.CurrentCount == 0) _work.Release();
-        }
     }
 
     // A task that is cancelled by the caller's token says so, and not by one that is linked to it.
@@ -283,107 +258,4 @@ public sealed class Translator : IDisposable
 
     private static async Task<(long Index, TranslationResult Result)> Numbered(long index, Task<TranslationResult> task) =>
         (index, await task.ConfigureAwait(false));
-
-    // An error of a step is told to every sentence in the batch, and the next ones begin with a fresh one.
-    private void Work()
-    {
-        ContinuousBatch? batch = null;
-        var admitted = new List<Sentence>();
-        var finished = new List<Sentence>();
-        var scores = new List<ScoreJob>();
-        while (TakeWork(batch?.Count ?? 0, admitted, scores))
-        {
-            try
-            {
-                if (scores.Count > 0) Scorer.Run(_model, TargetVocabulary, scores);
-                if (admitted.Count > 0 || batch is { Count: > 0 })
-                {
-                    batch ??= new ContinuousBatch(_model);
-                    if (admitted.Count > 0) batch.Admit(admitted.ToArray());
-                    batch.Step(finished);
-                }
-            }
-            catch (Exception failure)
-            {
-                foreach (ScoreJob job in scores) job.Completion.TrySetException(failure);
-                foreach (Sentence sentence in admitted) sentence.Completion.TrySetException(failure);
-                foreach (Sentence sentence in batch?.Sentences ?? []) sentence.Completion.TrySetException(failure);
-                batch?.Dispose();
-                batch = null;
-            }
-
-            foreach (Sentence sentence in finished) Complete(sentence);
-            admitted.Clear();
-            finished.Clear();
-            scores.Clear();
-        }
-
-        foreach (Sentence sentence in batch?.Sentences ?? []) Abandon(sentence.Completion);
-        batch?.Dispose();
-    }
-
-    private void Complete(Sentence sentence)
-    {
-        try
-        {
-            if (sentence.Search.IsFinished) sentence.Completion.TrySetResult(_reader.Answer(sentence));
-            else sentence.Completion.TrySetCanceled(sentence.Cancellation);
-        }
-        catch (Exception failure)
-        {
-            sentence.Completion.TrySetException(failure);
-        }
-    }
-
-    // Waits while there is nothing to do. A few free places wait for a few more, so that an encoder pass has enough rows,
-    // unless everybody who waits finds a place.
-    private bool TakeWork(int active, List<Sentence> admitted, List<ScoreJob> scores)
-    {
-        while (true)
-        {
-            lock (_gate)
-            {
-                if (_disposed)
-                {
-                    while (_waiting.TryDequeue(out Sentence? sentence)) Abandon(sentence.Completion);
-                    while (_scores.TryDequeue(out ScoreJob? job)) Abandon(job.Completion);
-                    return false;
-                }
-
-                while (_scores.Count > 0 && scores.Count < _options.BatchSize) scores.Add(_scores.Dequeue());
-                int free = _options.BatchSize - active;
-                if (free >= Math.Min(_waiting.Count, Math.Max(1, _options.BatchSize / 4)))
-                {
-                    while (_waiting.Count > 0 && admitted.Count < free)
-                    {
-                        Sentence sentence = _waiting.Dequeue();
-                        if (sentence.Cancellation.IsCancellationRequested) sentence.Completion.TrySetCanceled(sentence.Cancellation);
-                        else admitted.Add(sentence);
-                    }
-                }
-
-                DropCancelled();
-            }
-
-            if (active > 0 || admitted.Count > 0 || scores.Count > 0) return true;
-            _work.Wait();
-        }
-    }
-
-    // Who waits for a place may give up. They can be many, so they are not asked at every step.
-    private void DropCancelled()
-    {
-        long now = Environment.TickCount64;
-        if (now - _lastDrop < 50) return;
-        _lastDrop = now;
-        for (int count = _waiting.Count; count > 0; count--)
-        {
-            Sentence sentence = _waiting.Dequeue();
-            if (sentence.Cancellation.IsCancellationRequested) sentence.Completion.TrySetCanceled(sentence.Cancellation);
-            else _waiting.Enqueue(sentence);
-        }
-    }
-
-    private void Abandon<T>(TaskCompletionSource<T> completion) =>
-        completion.TrySetException(new ObjectDisposedException(nameof(Translator)));
 }

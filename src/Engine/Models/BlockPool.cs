@@ -40,4 +40,18 @@ internal sealed class BlockPool
     {
         if (--_users[block] == 0) _free[_freeCount++] = block;
     }
+
+    /// <summary>Forgets the blocks from a number on, which are all free, so that a cache need not have them.</summary>
+    public void Forget(int first)
+    {
+        if (first >= _next) return;
+        int kept = 0;
+        for (int i = 0; i < _freeCount; i++)
+        {
+            if (_free[i] < first) _free[kept++] = _free[i];
+        }
+
+        _freeCount = kept;
+        _next = first;
+    }
 }

@@ -13,14 +13,21 @@ internal sealed class DecoderCache : IDisposable
     {
         _backend = model.Backend;
         AttentionConfig attention = model.Config.Decoder.Attention;
-        int width = attention.Heads * attention.HeadDim;
+        int width = attention.Heads * attention.HeadDim, made = 0;
         Targets = new KeyValueCache[model.Config.Decoder.Layers];
         Sources = new KeyValueCache[model.Config.Decoder.Layers];
-        for (int layer = 0; layer < Targets.Length; layer++)
+        try
         {
-            Targets[layer] = _backend.AllocateCache(targetBlocks, width, width, attention.Heads);
-            Sources[layer] = _backend.AllocateCache(sourceBlocks, width, width, attention.Heads);
+            for (; made < 2 * Targets.Length; made++)
+                Half(made) = _backend.AllocateCache(made % 2 == 0 ? targetBlocks : sourceBlocks, width, width, attention.Heads);
         }
+        catch
+        {
+            while (made > 0) _backend.FreeCache(Half(--made));
+            throw;
+        }
+
+        ref KeyValueCache Half(int number) => ref (number % 2 == 0 ? Targets : Sources)[number / 2];
     }
 
     /// <summary>Self-attention, by layer.</summary>
@@ -36,10 +43,18 @@ internal sealed class DecoderCache : IDisposable
     public BlockPool SourceBlocks { get; } = new();
 
     /// <summary>Makes room for every block that was handed out.</summary>
+    /// <exception cref="OutOfMemoryException">There is none; what the caches hold is there.</exception>
     public void Reserve()
     {
         Reserve(Targets, TargetBlocks.Needed);
         Reserve(Sources, SourceBlocks.Needed);
+    }
+
+    /// <summary>After <see cref="Reserve()"/> has failed and the blocks that it was for are free: they are forgotten.</summary>
+    public void ForgetUnreserved()
+    {
+        TargetBlocks.Forget(Targets[0].Blocks);
+        SourceBlocks.Forget(Sources[0].Blocks);
     }
 
     /// <summary>Frees the caches.</summary>
@@ -49,10 +64,32 @@ internal sealed class DecoderCache : IDisposable
         foreach (KeyValueCache cache in Sources) _backend.FreeCache(cache);
     }
 
+    // All layers have equally many blocks, whichever of them found room for more.
     private void Reserve(KeyValueCache[] caches, int blocks)
     {
         if (blocks <= caches[0].Blocks) return;
-        int grown = Math.Max(blocks, 2 * caches[0].Blocks);
-        for (int layer = 0; layer < caches.Length; layer++) caches[layer] = _backend.GrowCache(caches[layer], grown);
+        try
+        {
+            foreach (ref KeyValueCache cache in caches.AsSpan()) cache = Grow(cache, blocks);
+        }
+        finally
+        {
+            int least = caches.Min(static cache => cache.Blocks);
+            foreach (ref KeyValueCache cache in caches.AsSpan()) cache = cache with { Blocks = least };
+        }
+    }
+
+    // Twice as many, so that it grows seldom; but no more than are needed where there is no room for that.
+    private KeyValueCache Grow(in KeyValueCache cache, int blocks)
+    {
+        if (2 * cache.Blocks <= blocks) return _backend.GrowCache(cache, blocks);
+        try
+        {
+            return _backend.GrowCache(cache, 2 * cache.Blocks);
+        }
+        catch (OutOfMemoryException)
+        {
+            return _backend.GrowCache(cache, blocks);
+        }
     }
 }
