@@ -32,8 +32,8 @@ internal static partial class Failure
             OneLine(exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
         Formats.ModelFormatException or Backends.BackendUnavailableException or SequenceTooLongException
             or ArgumentException or IOException or UnauthorizedAccessException or InvalidDataException or UsageException
-            or NotSupportedException or Training.TrainingDivergedException => OneLine(exception.Message),
-        OutOfMemoryException => "There is not enough memory.",
+            or NotSupportedException or Training.TrainingDivergedException or Cuda.CudaException => OneLine(exception.Message),
+        OutOfMemoryException => OneLine($"There is not enough memory: {exception.Message}"),
         _ => OneLine($"unexpected {exception.GetType().Name}: {exception.Message}"),
     };
 

@@ -15,19 +15,22 @@ internal static unsafe class StandIn
     private static readonly Lazy<nint> Library = new(
         static () => NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "libcuda.so.1")));
 
-    /// <summary>Whether the tests run on it.</summary>
-    public static bool IsThere =>
-        !OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable("ENGINE_TEST_CUDA") != "real";
+    /// <summary>Why there is none; null: there is one.</summary>
+    public static string? Missing =>
+        OperatingSystem.IsWindows() ? "The stand-in is built on Linux only." : Device.IsReal ? "The tests run on a real GPU." : null;
 
-    /// <summary>A test that needs the counts is skipped where the machine's own GPU is what runs.</summary>
-    public static void IsNeeded() => Assert.SkipUnless(IsThere, "Only the stand-in counts.");
+    /// <summary>Whether the tests run on it.</summary>
+    public static bool IsThere => Missing is null;
+
+    /// <summary>A test of what only the stand-in does is skipped where there is none.</summary>
+    public static void IsNeeded() => Assert.SkipUnless(IsThere, Missing ?? "");
 
     /// <summary>A number by its word, as in <c>launches</c>, <c>waits</c>, <c>copies</c>.</summary>
     public static long Count(string word)
     {
-        fixed (byte* text = Encoding.UTF8.GetBytes(word + '\0'))
+        fixed (byte* text = Bytes(word))
         {
-            long count = ((delegate* unmanaged[Cdecl]<byte*, long>)NativeLibrary.GetExport(Library.Value, "standin_count"))(text);
+            long count = ((delegate* unmanaged[Cdecl]<byte*, long>)Entry("standin_count"))(text);
             return count >= 0 ? count : throw new ArgumentException($"The stand-in does not count {word}.", nameof(word));
         }
     }
@@ -36,15 +39,23 @@ internal static unsafe class StandIn
     public static void Start()
     {
         IsNeeded();
+        Reset();
+    }
+
+    /// <summary>Everything as in a new process that has called cuInit, which a process does once.</summary>
+    public static void Reset()
+    {
         Arm("reset", 0);
+        int code = ((delegate* unmanaged[Cdecl]<uint, int>)Entry("cuInit"))(0);
+        if (code != 0) throw new InvalidOperationException($"cuInit is {code}.");
     }
 
     /// <summary>Changes a setting by its word, as in <c>fail_alloc</c>.</summary>
     public static void Arm(string word, long value)
     {
-        fixed (byte* text = Encoding.UTF8.GetBytes(word + '\0'))
+        fixed (byte* text = Bytes(word))
         {
-            int code = ((delegate* unmanaged[Cdecl]<byte*, long, int>)NativeLibrary.GetExport(Library.Value, "standin_arm"))(text, value);
+            int code = ((delegate* unmanaged[Cdecl]<byte*, long, int>)Entry("standin_arm"))(text, value);
             Assert.True(code == 0, $"The stand-in does not know the word '{word}'.");
         }
     }
@@ -54,8 +65,15 @@ internal static unsafe class StandIn
     {
         var buffer = new byte[1 << 16];
         fixed (byte* at = buffer)
-            ((delegate* unmanaged[Cdecl]<byte*, long, long>)NativeLibrary.GetExport(Library.Value, "standin_report"))(at, buffer.Length);
+            ((delegate* unmanaged[Cdecl]<byte*, long, long>)Entry("standin_report"))(at, buffer.Length);
         return Encoding.UTF8.GetString(buffer, 0, Array.IndexOf(buffer, (byte)0));
+    }
+
+    /// <summary>Changes the n-th line of a kernel that reads so, counted from 1, in modules that are loaded from now on.</summary>
+    public static void Mutate(string kernel, string line, int occurrence, string replacement)
+    {
+        fixed (byte* name = Bytes(kernel), old = Bytes(line), text = Bytes(replacement))
+            ((delegate* unmanaged[Cdecl]<byte*, byte*, long, byte*, int>)Entry("standin_mutate"))(name, old, occurrence, text);
     }
 
     /// <summary>Nothing of the device is held any more.</summary>
@@ -64,4 +82,8 @@ internal static unsafe class StandIn
         string held = string.Join(", ", Kinds.Where(static kind => Count(kind) != 0).Select(static kind => $"{Count(kind)} {kind}"));
         Assert.True(held.Length == 0 && Count("leaks") == 0, $"{when}: {held} held, {Count("leaks")} leaks: {Report()}");
     }
+
+    private static nint Entry(string name) => NativeLibrary.GetExport(Library.Value, name);
+
+    private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text + '\0');
 }

@@ -21,7 +21,7 @@ internal static class Machine
 
     public static Scheduler Scheduler { get; private set; } = new();
 
-    public static Settings Settings { get; private set; } = new();
+    public static Settings Settings { get; private set; } = Settings.OfEnvironment(Memory);
 
     public static Counters Counters { get; private set; } = new();
 
@@ -65,7 +65,7 @@ internal static class Machine
         Handles.FreeHostMemory();
         Memory = new DeviceMemory();
         Handles = new Handles();
-        Settings = new Settings();
+        Settings = Settings.OfEnvironment(Memory);
         Scheduler = new Scheduler();
         Counters = new Counters();
         Mutation = null;

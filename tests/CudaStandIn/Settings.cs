@@ -5,6 +5,8 @@ namespace CudaStandIn;
 
 internal sealed class Settings
 {
+    private const string Variable = "CUDA_STANDIN";
+
     public int DriverVersion { get; private set; } = 13000;
 
     public int Devices { get; private set; } = 1;
@@ -43,6 +45,23 @@ internal sealed class Settings
         >= 10000 => 63,
         _ => 60,
     };
+
+    /// <summary>
+    /// What a process begins with. Of a process that runs a command a test can only say it by the variable <c>CUDA_STANDIN</c>, as in
+    /// <c>devices=0,seed=3</c>.
+    /// </summary>
+    public static Settings OfEnvironment(DeviceMemory memory)
+    {
+        var settings = new Settings();
+        foreach (string item in (Environment.GetEnvironmentVariable(Variable) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] parts = item.Split('=');
+            if (parts.Length != 2 || !long.TryParse(parts[1], out long value) || !settings.Arm(parts[0], value, memory))
+                throw new StandInException(Code.InvalidValue, $"{Variable} has '{item}', expected a word of standin_arm, '=' and a number");
+        }
+
+        return settings;
+    }
 
     /// <summary>Changes one thing; false where the word is not known.</summary>
     public bool Arm(string word, long value, DeviceMemory memory)

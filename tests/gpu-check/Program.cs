@@ -1,14 +1,9 @@
-// What only a real GPU can prove, in one run: that the driver takes the kernels, that whole models give the CPU's tokens, and how
-// fast they are. The report is text, a figure a line; operators are proven by Cuda.Tests, which runs on the same machine.
-using System.Diagnostics;
+// What only a real GPU can prove, in one run that ends by itself: that the driver takes the kernels, that operators and whole models
+// give what they must, that nothing is written outside its place, and how fast it all is.
 using System.Globalization;
-using Engine.Backends;
-using Engine.Cpu;
 using Engine.Cuda;
-using Engine.Decoding;
-using Engine.Formats;
-using Engine.Reference;
-using Engine.Tensors;
+using Engine.GpuCheck.Cases;
+using Engine.GpuCheck.Speed;
 
 namespace Engine.GpuCheck;
 
@@ -17,122 +12,51 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-        CudaInfo info = CudaInfo.Find();
-        Console.WriteLine($"driver {info.DriverLibrary} CUDA {info.DriverVersion}, {info.CublasLibrary}; missing: {info.Missing ?? "nothing"}");
-        foreach (CudaDevice found in info.Devices) Console.WriteLine(found);
-        if (info.Missing is not null) return 1;
-        Section("kernels", () => Kernels(info));
-        Section("overheads", () => Overheads(info));
-        Section("operators", () => OperatorSpeed.Run(info));
-        foreach (string directory in arguments.Where(Directory.Exists)) Section(directory, () => Model(info, directory));
-        foreach (string type in new[] { "float32", "bfloat16", "int8" }) Section($"base {type}", () => Base(info, type));
-        return 0;
-    }
-
-    private static void Section(string name, Action run)
-    {
-        Console.WriteLine($"== {name}");
-        long start = Stopwatch.GetTimestamp();
+        CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
+        Settings settings;
         try
         {
-            run();
+            settings = Settings.Parse(arguments);
         }
-        catch (Exception problem)
+        catch (ArgumentException wrong)
         {
-            Console.WriteLine($"FAILED: {problem}");
+            Console.Error.WriteLine($"{wrong.Message}\n{Settings.Usage}");
+            return 2;
         }
 
-        Console.WriteLine($"   ({Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s)");
+        CudaInfo info = CudaInfo.Find();
+        if (info.Missing is { } missing)
+        {
+            Console.Error.WriteLine($"There is no CUDA to check: {missing}.");
+            return 1;
+        }
+
+        var report = new Report(settings);
+        report.Section("machine", () => Facts.Machine(info, report));
+        report.Section("kernels", () => Facts.Kernels(info, report));
+        Cases(info, settings, report);
+        report.Section("models", () => ModelChecks.Run(info, settings, report));
+        Speeds(info, settings, report);
+        report.Write(settings.Output);
+        return report.IsGood ? 0 : 1;
     }
 
-    private static void Kernels(CudaInfo info)
+    private static void Cases(CudaInfo info, Settings settings, Report report) => report.Section("operators", () =>
     {
-        long start = Stopwatch.GetTimestamp();
-        using var backend = new CudaBackend(info, 0);
-        Console.WriteLine($"opened in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s, cuBLAS {backend.Context.Stream.CublasVersion}");
-        foreach (string line in backend.Context.DescribeKernels()) Console.WriteLine(line);
-    }
+        int every = settings.EveryCase;
+        report.Add(CaseRunner.Run("operators, cuBLAS's products", () => new LibraryProducts(info), every, report.Deadline));
+        report.Add(CaseRunner.Run("operators, own products, the CPU's bits", () => new OwnProducts(info), every, report.Deadline));
+        report.Add(CaseRunner.Run("training, cuBLAS's products", () => new LibraryProductsTraining(info), every, report.Deadline));
+        report.Add(CaseRunner.Run("training, own products", () => new OwnProductsTraining(info), every, report.Deadline));
+    });
 
-    private static void Overheads(CudaInfo info)
+    private static void Speeds(CudaInfo info, Settings settings, Report report)
     {
-        using var backend = new CudaBackend(info, 0);
-        backend.BeginFrame();
-        Tensor x = backend.Rent(new Shape(1, 64), DType.Float32);
-        backend.Write(x, new float[64]);
-        var one = new float[64];
-        backend.Read(x, one);
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < 1000; i++) backend.Add(x, x);
-        Console.WriteLine($"launch, host side {Stopwatch.GetElapsedTime(start).TotalMicroseconds / 1000:F2} µs");
-        backend.Read(x, one);
-        Console.WriteLine($"launch, with the device {Stopwatch.GetElapsedTime(start).TotalMicroseconds / 1000:F2} µs");
-        start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < 200; i++) backend.Read(x, one);
-        Console.WriteLine($"read of 256 bytes {Stopwatch.GetElapsedTime(start).TotalMicroseconds / 200:F2} µs");
-        backend.EndFrame();
-    }
-
-    private static void Model(CudaInfo info, string directory)
-    {
-        string[] lines = File.ReadAllLines(Path.Combine(directory, "check.txt"));
-        foreach (int beam in new[] { 1, 4 })
-        {
-            List<string> Run(IBackend backend)
-            {
-                using Translator translator = Translator.Load(directory, new TranslatorOptions(backend) { BatchSize = 64 });
-                var options = new DecodingOptions { BeamSize = beam };
-                long start = Stopwatch.GetTimestamp();
-                var requests = lines.Select(line => new TranslationRequest(translator.Tokenizer.Tokenize(line)) { Options = options });
-                List<string> results =
-                    [.. translator.TranslateBatch([.. requests]).Select(static r => string.Join(' ', r.Hypotheses[0].Tokens) + $" {r.Hypotheses[0].Score:R}")];
-                Console.WriteLine($"{backend.Description}, beam {beam}: {lines.Length / Stopwatch.GetElapsedTime(start).TotalSeconds:F0} sentences/s");
-                return results;
-            }
-
-            List<string> expected, found, again;
-            using (var cpu = new CpuBackend()) expected = Run(cpu);
-            using (var cuda = new CudaBackend(info, 0)) found = Run(cuda);
-            using (var cuda = new CudaBackend(info, 0)) again = Run(cuda);
-            List<string> own;
-            using (var cuda = new CudaBackend(info, 0, usesOwnProducts: true)) own = Run(cuda);
-            Report("tokens, cuBLAS beside CPU", Tokens(expected), Tokens(found));
-            Report("tokens, own products beside CPU", Tokens(expected), Tokens(own));
-            Report("bits of scores, own products beside CPU", expected, own);
-            Report("bits, twice the same", found, again);
-        }
-
-        static List<string> Tokens(List<string> results) => [.. results.Select(static r => r[..r.LastIndexOf(' ')])];
-
-        static void Report(string what, List<string> expected, List<string> found)
-        {
-            int equal = expected.Zip(found).Count(static pair => pair.First == pair.Second);
-            Console.WriteLine($"{what}: {equal} of {expected.Count} equal");
-            foreach ((string First, string Second) in expected.Zip(found).Where(static pair => pair.First != pair.Second).Take(2))
-                Console.WriteLine($"   expected {First}\n   found    {Second}");
-        }
-    }
-
-    private static void Base(CudaInfo info, string type)
-    {
-        using ModelData data = RandomModel.Create(RandomModel.Config(512, 8, 2048, 6, 32000), tied: true);
-        using var backend = new CudaBackend(info, 0);
-        foreach (int batch in new[] { 1, 8, 64, 512 })
-        {
-            using Translator translator = Translator.Load(data, new TranslatorOptions(backend) { BatchSize = batch, ComputeType = type });
-            var random = new Random(1);
-            var options = new DecodingOptions { MinDecodingLength = 32, MaxDecodingLength = 32 };
-            TranslationRequest[] requests =
-                [.. Enumerable.Range(0, batch).Select(_ => new TranslationRequest(RandomModel.Sentence(random, 24, 32000)) { Options = options })];
-            translator.TranslateBatch(requests);
-            double best = double.MaxValue;
-            for (int round = 0; round < 3; round++)
-            {
-                long start = Stopwatch.GetTimestamp();
-                translator.TranslateBatch(requests);
-                best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
-            }
-
-            Console.WriteLine($"batch {batch}: {batch * 32 / best:F0} tokens/s, {1e3 * best / 32:F2} ms a step");
-        }
+        var roofs = new Roofs();
+        report.Section("overheads", () => Overheads.Run(info, settings, report));
+        report.Section("roofs and products", () => ProductSpeed.Run(info, settings, report, roofs));
+        report.Section("attention", () => AttentionSpeed.Run(info, settings, report));
+        report.Section("row by row", () => RowSpeed.Run(info, settings, report, roofs));
+        report.Section("transformers", () => TransformerSpeed.Run(info, settings, report, roofs));
     }
 }

@@ -27,7 +27,7 @@ internal sealed partial record Mutant(
             if (!Regex.IsMatch(line, Pattern) || ++found != Occurrence) continue;
             string changed = Replacement.Length == 0 ? "" : Regex.Replace(line, Pattern, Replacement);
             if (changed == line) throw new InvalidOperationException($"{this} changes nothing in '{line}'.");
-            StandInControl.Mutate(Kernel, lines[i], lines.Take(i + 1).Count(other => other == lines[i]), changed);
+            StandIn.Mutate(Kernel, lines[i], lines.Take(i + 1).Count(other => other == lines[i]), changed);
             return;
         }
 

@@ -16,12 +16,12 @@ public sealed class AloneOnTheStandIn : ICollectionFixture<AloneOnTheStandIn>, I
 {
     public AloneOnTheStandIn()
     {
-        if (StandInControl.Missing is null) NothingIsLeft.Check();
+        if (StandIn.Missing is null) NothingIsLeft.Check();
     }
 
     public void Dispose()
     {
-        if (StandInControl.Missing is null) StandInControl.Reset();
+        if (StandIn.Missing is null) StandIn.Reset();
         GC.SuppressFinalize(this);
     }
 }
@@ -36,8 +36,8 @@ public sealed class MutantTests(ITestOutputHelper output)
     [Theory, MemberData(nameof(Cases))]
     public void Without_a_mutant_a_case_gives_what_the_CPU_gives(string name)
     {
-        Assert.SkipWhen(StandInControl.Missing is not null, StandInControl.Missing ?? "");
-        StandInControl.Reset();
+        Assert.SkipWhen(StandIn.Missing is not null, StandIn.Missing ?? "");
+        StandIn.Reset();
         using (CudaBackend backend = Device.Open(usesOwnProducts: true))
         {
             (List<Result> expected, List<Result> found) = (Expected(name), Run(backend, name));
@@ -45,13 +45,13 @@ public sealed class MutantTests(ITestOutputHelper output)
             for (int i = 0; i < found.Count; i++) Assert.True(expected[i].Agrees(found[i]), $"{name}: result {i} differs.");
         }
 
-        Assert.Equal("", StandInControl.Report());
+        Assert.Equal("", StandIn.Report());
     }
 
     [Fact]
     public void Every_mutant_is_caught()
     {
-        Assert.SkipWhen(StandInControl.Missing is not null, StandInControl.Missing ?? "");
+        Assert.SkipWhen(StandIn.Missing is not null, StandIn.Missing ?? "");
         var survivors = new List<string>();
         int byCheck = 0, byResult = 0;
         foreach (Mutant mutant in MutantTable.All)
@@ -88,7 +88,7 @@ public sealed class MutantTests(ITestOutputHelper output)
     private string? Verdict(Mutant mutant)
     {
         List<Result> expected = Expected(mutant.Case);
-        StandInControl.Reset();
+        StandIn.Reset();
         mutant.Plant();
         List<Result>? found = null;
         using (CudaBackend backend = Device.Open(usesOwnProducts: true))
@@ -103,7 +103,7 @@ public sealed class MutantTests(ITestOutputHelper output)
             }
         }
 
-        string report = StandInControl.Report();
+        string report = StandIn.Report();
         Assert.False(report.Contains("cuModuleLoadDataEx", StringComparison.Ordinal), $"{mutant} is no PTX: {report}");
         long loads = StandIn.Count("mutations");
         Assert.True(loads == 1, $"{mutant}: the module was loaded {loads} times, expected once.");

@@ -13,7 +13,7 @@ public sealed class NothingIsLeft : IDisposable
 
     public void Dispose()
     {
-        if (StandInControl.Missing is { } why) Console.WriteLine($"What the tests left on the device is not looked at: {why}");
+        if (StandIn.Missing is { } why) Console.WriteLine($"What the tests left on the device is not looked at: {why}");
         else Check();
         GC.SuppressFinalize(this);
     }
@@ -21,7 +21,7 @@ public sealed class NothingIsLeft : IDisposable
     /// <summary>Throws where a check found something, or something is alive.</summary>
     internal static void Check()
     {
-        Assert.Equal("", StandInControl.Report());
+        Assert.Equal("", StandIn.Report());
         Assert.All(Words, static word => Assert.True(StandIn.Count(word) == 0, $"{word}: {StandIn.Count(word)}"));
     }
 }

@@ -80,7 +80,7 @@ public sealed class ShortlistTests
         File.Copy(TestData.Find("ct2/aren-v6.vmap.txt"), directory["vmap.txt"]);
         using var backend = new CpuBackend();
         using Translator translator = Translator.Load(directory.Path, new TranslatorOptions(backend));
-        IReadOnlyList<Case> cases = CaseFile.Read("aren-v6.vmap.expected.json");
+        IReadOnlyList<Case> cases = CaseFile.Read(TestData.Find("ct2/aren-v6.vmap.expected.json"));
         Assert.Equal(120, cases.Count);
 
         // One by one there and all together here: a list does not depend on the batch.

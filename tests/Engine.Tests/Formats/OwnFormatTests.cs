@@ -18,7 +18,7 @@ public class OwnFormatTests
     public void A_PyTorch_model_needs_new_names_only()
     {
         using var directory = new TemporaryDirectory();
-        using ModelData model = ModelReader.Open(KhmerModel.WriteOwnFormat(directory["khmer"]));
+        using ModelData model = ModelReader.Open(TestData.WriteKhmerModel(directory["khmer"]));
         var stack = new StackConfig
         {
             Layers = 4,
@@ -178,7 +178,7 @@ public class OwnFormatTests
     public void A_small_configuration_is_filled_with_the_documented_defaults()
     {
         using var directory = new TemporaryDirectory();
-        string place = KhmerModel.WriteOwnFormat(directory["khmer"]);
+        string place = TestData.WriteKhmerModel(directory["khmer"]);
         JsonNode config = JsonNode.Parse(File.ReadAllText(Path.Combine(place, "config.json")))!;
         config["encoder"]!["rms_norm"] = false;
         config["encoder"]!["positions"] = new JsonObject { ["kind"] = "none" };
@@ -269,7 +269,7 @@ public class OwnFormatTests
     public void A_key_that_stands_twice_is_refused()
     {
         using var directory = new TemporaryDirectory();
-        string place = KhmerModel.WriteOwnFormat(directory["khmer"]);
+        string place = TestData.WriteKhmerModel(directory["khmer"]);
         string file = Path.Combine(place, "config.json");
         File.WriteAllText(file, File.ReadAllText(file)
             .Replace("\"model_dim\": 64,", "\"model_dim\": 64, \"model_dim\": 64,", StringComparison.Ordinal));

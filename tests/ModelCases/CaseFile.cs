@@ -2,7 +2,7 @@
 using System.Text.Json;
 using Engine.Decoding;
 
-namespace Engine.Tests.Decoding;
+namespace Engine.ModelCases;
 
 /// <summary>One case.</summary>
 internal sealed record Case(string Id, string Model, string[] Source, JsonElement Json)
@@ -29,9 +29,10 @@ internal sealed record Case(string Id, string Model, string[] Source, JsonElemen
 /// <summary>Reads cases.</summary>
 internal static class CaseFile
 {
-    public static IReadOnlyList<Case> Read(string file)
+    /// <summary>All cases of a file.</summary>
+    public static IReadOnlyList<Case> Read(string path)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(TestData.Find($"ct2/{file}")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
         return [.. document.RootElement.EnumerateArray().Select(static json => new Case(
             json.GetProperty("id").GetString()!, json.GetProperty("model").GetString()!.Split('/')[^1],
             Strings(json.GetProperty("source")), json.Clone()))];

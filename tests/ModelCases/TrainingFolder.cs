@@ -3,7 +3,7 @@ using Engine.Backends;
 using Engine.Cpu;
 using Engine.Training;
 
-namespace Engine.Tests.Training;
+namespace Engine.ModelCases;
 
 internal sealed class TrainingFolder : IDisposable
 {
@@ -64,8 +64,11 @@ internal sealed class TrainingFolder : IDisposable
     public TrainingResult Train(Record record, bool resume, int threads, params string[] changes)
     {
         using var backend = new CpuBackend(new BackendOptions { Threads = threads });
-        return Trainer.Run(Load(changes), backend, record, resume, record.Cancellation.Token);
+        return Train(backend, record, resume, changes);
     }
+
+    public TrainingResult Train(ITrainingBackend backend, Record record, bool resume, params string[] changes) =>
+        Trainer.Run(Load(changes), backend, record, resume, record.Cancellation.Token);
 
     /// <summary>The weights of the model that was written.</summary>
     public byte[] Weights(string output = "out") =>

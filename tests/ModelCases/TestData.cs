@@ -1,7 +1,7 @@
 // Where test data are: in the repository, or, for data that may not be in it, in a folder beside the repository.
 using Xunit;
 
-namespace Engine.Tests;
+namespace Engine.ModelCases;
 
 /// <summary>Finds test data from wherever the tests run.</summary>
 internal static class TestData
@@ -29,6 +29,10 @@ internal static class TestData
         if (path is null) Assert.Skip($"The test data {relative} are not here.");
         return path;
     }
+
+    /// <summary>Writes the Khmer model in the engine's own format; the test is skipped where its weights are missing.</summary>
+    public static string WriteKhmerModel(string directory) =>
+        KhmerModel.WriteOwnFormat(directory, Find(KhmerModel.Weights), Find(KhmerModel.Fixture));
 }
 
 /// <summary>A directory that is gone after the test.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Engine.Formats;
 using Engine.Tensors;
 
-namespace Engine.Tests.Formats;
+namespace Engine.ModelCases;
 
 /// <summary>A trained PyTorch <c>nn.Transformer</c>, norms after the sub-layers, in the engine's own format.</summary>
 internal static class KhmerModel
@@ -40,10 +40,12 @@ internal static class KhmerModel
         }
         """;
 
-    /// <summary>Writes the model; the test is skipped where its weights are missing.</summary>
-    public static string WriteOwnFormat(string directory)
+    /// <summary>Writes the model.</summary>
+    /// <param name="directory">Where to.</param>
+    /// <param name="weights">The file <see cref="Weights"/>.</param>
+    /// <param name="fixture">The file <see cref="Fixture"/>.</param>
+    public static string WriteOwnFormat(string directory, string weights, string fixture)
     {
-        string weights = TestData.Find(Weights), fixture = TestData.Find(Fixture);
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "config.json"), Config);
         using (JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(fixture)))
@@ -78,7 +80,13 @@ internal static class KhmerModel
             ? new SafeTensorsItem(tensor.Name, tensor.Tensor.Type, tensor.Tensor.Shape.Columns)
             : new SafeTensorsItem(tensor.Name, tensor.Tensor.Type, tensor.Tensor.Shape.Rows,
                 tensor.Tensor.Shape.Columns)));
-        foreach (var (name, _, tensor) in tensors) writer.Write(name, 0, TinyModel.ReadBytes(tensor));
+        foreach (var (name, _, tensor) in tensors)
+        {
+            var bytes = new byte[tensor.Bytes];
+            tensor.ReadBytes(0, bytes);
+            writer.Write(name, 0, bytes);
+        }
+
         writer.Complete();
         return directory;
     }

@@ -1,0 +1,125 @@
+// Whole models beside the CPU: those that the program carries, whose answers are known, and those that it is given. In float32 the tokens
+// must be the same, with products of our own all bits; in less, scores may be off by what rounding explains.
+using System.Diagnostics;
+using System.Text.Json;
+using Engine.Backends;
+using Engine.Cpu;
+using Engine.Cuda;
+using Engine.Decoding;
+using Engine.ModelCases;
+
+namespace Engine.GpuCheck;
+
+internal static class ModelChecks
+{
+    private const int SmallShare = 10;     // with small sizes every tenth case
+    private const int BatchSize = 64;
+    private const float ScoreTolerance = 1e-4f;
+    private static readonly string[] Types = ["float16", "bfloat16", "int8"];
+    private static readonly string Data = Path.Combine(AppContext.BaseDirectory, "data");
+
+    public static void Run(CudaInfo info, Settings settings, Report report)
+    {
+        Transliteration(info, settings, report);
+        Khmer(info, settings, report);
+        IEnumerable<string> models = settings.IsSmall
+            ? settings.Models
+            : [.. settings.Models, Path.Combine(AppContext.BaseDirectory, "models", "english-german")];
+        foreach (string model in models) Sentences(info, model, report);
+    }
+
+    private static void Transliteration(CudaInfo info, Settings settings, Report report)
+    {
+        const string Name = "aren-v6-float32";
+        string directory = Path.Combine(Data, "ct2", Name);
+        Case[] cases = [.. CaseFile.Read(Path.Combine(Data, "ct2", "aren-v6.expected.json")).Where(static one => one.Model == Name)
+            .Where((_, i) => !settings.IsSmall || i % SmallShare == 0)];
+        IReadOnlyList<CaseAnswer> Answer(IBackend backend, string type)
+        {
+            using IBackend owned = backend;
+            using Translator translator = Translator.Load(directory, new TranslatorOptions(backend) { BatchSize = cases.Length, ComputeType = type });
+            return CaseRun.Ask(translator, cases);
+        }
+
+        IReadOnlyList<CaseAnswer> cpu = Answer(new CpuBackend(), "float32"), run = Answer(new CudaBackend(info, 0), "float32");
+        int good = run.Count(static answer => answer.Difference(ScoreTolerance) is null);
+        report.Add(new ModelFact(
+            Name, "float32 beside CTranslate2", good, cases.Length, CaseRun.LargestError(cpu, run), ScoreTolerance, good == cases.Length));
+        AddEqual(report, Name, "float32 twice, bits", cpu.Count, run.Zip(Answer(new CudaBackend(info, 0), "float32")).Count(static pair => pair.First.HasBitsOf(pair.Second)));
+        foreach (string type in (string[])["float32", .. Types])
+        {
+            IReadOnlyList<CaseAnswer> expected = Answer(new CpuBackend(), type);
+            IReadOnlyList<CaseAnswer> own = Answer(new CudaBackend(info, 0, usesOwnProducts: true), type);
+            AddEqual(report, Name, $"{type}, own products, the CPU's bits", cpu.Count, own.Zip(expected).Count(static pair => pair.First.HasBitsOf(pair.Second)));
+            if (type == "float32") continue;
+            IReadOnlyList<CaseAnswer> found = Answer(new CudaBackend(info, 0), type);
+            double bound = 2 * CaseRun.LargestError(cpu, expected), error = CaseRun.LargestError(cpu, found);
+            int equal = cases.Length - CaseRun.Different(expected, found);
+            bool isGood = error <= bound && cases.Length - equal <= CaseRun.Different(cpu, expected);
+            report.Add(new ModelFact(Name, $"{type} beside the CPU's", equal, cases.Length, error, bound, isGood));
+        }
+    }
+
+    private static void Khmer(CudaInfo info, Settings settings, Report report)
+    {
+        string folder = Path.Combine(Data, "khmer"), fixture = Path.Combine(folder, Path.GetFileName(KhmerModel.Fixture));
+        DirectoryInfo made = Directory.CreateTempSubdirectory("gpu-check-");
+        try
+        {
+            string model = KhmerModel.WriteOwnFormat(
+                Path.Combine(made.FullName, "model"), Path.Combine(folder, Path.GetFileName(KhmerModel.Weights)), fixture);
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(fixture));
+            (string Source, string Output)[] cases = [.. document.RootElement.GetProperty("cases").EnumerateArray()
+                .Where((_, i) => !settings.IsSmall || i % SmallShare == 0)
+                .Select(static one => (one.GetProperty("src").GetString()!, one.GetProperty("out").GetString()!))];
+            foreach (bool own in new[] { false, true })
+            {
+                using var backend = new CudaBackend(info, 0, own);
+                using Translator translator = Translator.Load(model, new TranslatorOptions(backend) { BatchSize = cases.Length });
+                var greedy = new DecodingOptions { BeamSize = 1 };
+                IReadOnlyList<TranslationResult> results = translator.TranslateBatch(
+                    [.. cases.Select(one => new TranslationRequest(translator.Tokenizer.Tokenize(one.Source)) { Options = greedy })]);
+                int equal = cases.Zip(results).Count(pair => translator.Tokenizer.Detokenize(pair.Second.Hypotheses[0].Tokens) == pair.First.Output);
+                AddEqual(report, "Khmer", own ? "own products beside PyTorch" : "beside PyTorch", cases.Length, equal);
+            }
+        }
+        finally
+        {
+            made.Delete(recursive: true);
+        }
+    }
+
+    // A model without known answers: the CPU's are taken for right.
+    private static void Sentences(CudaInfo info, string directory, Report report)
+    {
+        string own = Path.Combine(directory, "check.txt"), name = Path.GetFileName(Path.TrimEndingDirectorySeparator(directory));
+        string[] lines = File.ReadAllLines(File.Exists(own) ? own : Path.Combine(AppContext.BaseDirectory, "sentences.txt"));
+        foreach (int beam in new[] { 1, 4 })
+        {
+            (List<string> Tokens, List<float> Scores) Answer(string what, IBackend backend)
+            {
+                using IBackend owned = backend;
+                using Translator translator = Translator.Load(directory, new TranslatorOptions(backend) { BatchSize = BatchSize });
+                var options = new DecodingOptions { BeamSize = beam };
+                TranslationRequest[] requests =
+                    [.. lines.Select(line => new TranslationRequest(translator.Tokenizer.Tokenize(line)) { Options = options })];
+                translator.TranslateBatch(requests[..1]);
+                long start = Stopwatch.GetTimestamp();
+                IReadOnlyList<TranslationResult> results = translator.TranslateBatch(requests);
+                report.Add(new Measure("model", $"{name}, beam {beam}, {what}", lines.Length / Stopwatch.GetElapsedTime(start).TotalSeconds, "sentences/s"));
+                return ([.. results.Select(static r => string.Join(' ', r.Hypotheses[0].Tokens))], [.. results.Select(static r => r.Hypotheses[0].Score)]);
+            }
+
+            (List<string> tokens, List<float> scores) = Answer("CPU", new CpuBackend());
+            var run = Answer("CUDA", new CudaBackend(info, 0));
+            var batch = Answer("CUDA, own products", new CudaBackend(info, 0, usesOwnProducts: true));
+            AddEqual(report, name, $"beam {beam}, tokens beside the CPU's", lines.Length, tokens.Zip(run.Tokens).Count(static pair => pair.First == pair.Second));
+            int same = Enumerable.Range(0, lines.Length).Count(i => tokens[i] == batch.Tokens[i]
+                && BitConverter.SingleToInt32Bits(scores[i]) == BitConverter.SingleToInt32Bits(batch.Scores[i]));
+            AddEqual(report, name, $"beam {beam}, own products, the CPU's bits", lines.Length, same);
+        }
+    }
+
+    private static void AddEqual(Report report, string model, string comparison, int total, int equal) =>
+        report.Add(new ModelFact(model, comparison, equal, total, null, null, equal == total));
+}

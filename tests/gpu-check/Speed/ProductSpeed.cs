@@ -1,0 +1,124 @@
+// Products: the copy of the device and cuBLAS's own speed as roofs, and beside them the backend's linear layer with weights of each type.
+using Engine.Backends;
+using Engine.Cuda;
+using Engine.Tensors;
+
+namespace Engine.GpuCheck.Speed;
+
+internal static class ProductSpeed
+{
+    private const int Largest = 8192;
+    private const long CopyBytes = 1L << 30;
+    private const string Peak = "cuBLAS's best of this type";
+
+    // Rows, inputs, outputs: decoding one sentence and many, prefill, the output layer, and the largest as the peak.
+    private static readonly (int Rows, int Inputs, int Outputs)[] Full =
+    [
+        (1, 512, 512), (64, 512, 2048), (512, 512, 2048), (4096, 512, 2048), (4096, 2048, 512), (4096, 1024, 4096), (64, 512, 32000),
+        (512, 1024, 32000), (Largest, Largest, Largest),
+    ];
+
+    private static readonly (int Rows, int Inputs, int Outputs)[] Small = [(3, 32, 64), (64, 64, 64)];
+
+    public static void Run(CudaInfo info, Settings settings, Report report, Roofs roofs)
+    {
+        using var backend = new CudaBackend(info, 0);
+        Copy(backend, settings, report, roofs);
+        (int Rows, int Inputs, int Outputs)[] shapes = settings.IsSmall ? Small : Full;
+        var raw = new Dictionary<(string, int, int, int), double>();
+        foreach (RawProduct product in RawProduct.All)
+        {
+            foreach ((int rows, int inputs, int outputs) in shapes)
+                raw[(product.Type, rows, inputs, outputs)] = Raw(backend, product, rows, inputs, outputs, settings);
+            roofs.Operations[product.Type] = shapes.Max(s => Operations(s) / raw[(product.Type, s.Rows, s.Inputs, s.Outputs)]);
+            foreach (var shape in shapes)
+            {
+                double speed = Operations(shape) / raw[(product.Type, shape.Rows, shape.Inputs, shape.Outputs)];
+                report.Add(new Measure(
+                    "cuBLAS", $"{product.Type} {Show(shape)}", 1e-12 * speed, "TFLOP/s", speed / roofs.Operations[product.Type], Peak));
+            }
+        }
+
+        foreach (Configuration configuration in Configuration.All)
+        {
+            using CudaBackend own = configuration.Open(info);
+            var bench = new Bench(own, settings);
+            foreach (var shape in shapes)
+            {
+                if (report.IsTooLateFor($"linear layers of {configuration.Name}")) return;
+                double seconds = Linear(bench, configuration, shape);
+                double? share = raw.TryGetValue((configuration.Product, shape.Rows, shape.Inputs, shape.Outputs), out double best) ? best / seconds : null;
+                report.Add(new Measure(
+                    "Linear", $"{configuration.Name} {Show(shape)}", 1e-12 * Operations(shape) / seconds, "TFLOP/s", share, "cuBLAS alone"));
+            }
+        }
+    }
+
+    private static double Operations((int Rows, int Inputs, int Outputs) shape) => 2.0 * shape.Rows * shape.Inputs * shape.Outputs;
+
+    private static string Show((int Rows, int Inputs, int Outputs) shape) =>
+        $"[{shape.Rows}, {shape.Inputs}] × [{shape.Outputs}, {shape.Inputs}]";
+
+    private static void Copy(CudaBackend backend, Settings settings, Report report, Roofs roofs)
+    {
+        long bytes = settings.IsSmall ? 1 << 16 : CopyBytes;
+        using var device = new RawDevice(backend);
+        var shape = new Shape(1024, (int)(bytes / sizeof(float) / 1024));
+        Tensor from = backend.Allocate(shape, DType.Float32), to = backend.Allocate(shape, DType.Float32);
+        double seconds = Bench.Median(() => device.Copy(to, from, bytes), device.Wait, settings.IsSmall);
+        backend.Free(from);
+        backend.Free(to);
+        roofs.CopyBytes = 2 * bytes / seconds;   // read and written
+        report.Add(new Measure("copy", $"{bytes >> 10:N0} KiB within the device", 1e-9 * roofs.CopyBytes, "GB/s"));
+    }
+
+    private static double Raw(CudaBackend backend, RawProduct product, int rows, int inputs, int outputs, Settings settings)
+    {
+        using var device = new RawDevice(backend);
+        Tensor x = Filled(backend, product, rows, inputs), w = Filled(backend, product, outputs, inputs);
+        Tensor y = backend.Allocate(new Shape(rows, outputs), DType.Float32);
+        try
+        {
+            return Bench.Median(() => device.Multiply(product, x, w, y, rows, outputs, inputs), device.Wait, settings.IsSmall);
+        }
+        finally
+        {
+            foreach (Tensor tensor in (Tensor[])[x, w, y]) backend.Free(tensor);
+        }
+    }
+
+    // Numbers near 1 of each type, with all bits of the fraction in use: four bytes hold one, two or four of them.
+    private static Tensor Filled(CudaBackend backend, RawProduct product, int rows, int inputs)
+    {
+        var words = new int[rows * (long)inputs * product.BytesOfInput / sizeof(int)];
+        var random = new Random(1);
+        for (int i = 0; i < words.Length; i++)
+        {
+            int bits = random.Next();
+            words[i] = product.Type switch
+            {
+                "float16" => 0x38003800 | (bits & 0x03FF03FF),
+                "bfloat16" => 0x3F003F00 | (bits & 0x007F007F),
+                "int8" => bits,
+                _ => 0x3F000000 | (bits & 0x007FFFFF),
+            };
+        }
+
+        Tensor tensor = backend.Allocate(new Shape(1, words.Length), DType.Int32);
+        backend.Write(tensor, words);
+        return tensor;
+    }
+
+    private static double Linear(Bench bench, Configuration configuration, (int Rows, int Inputs, int Outputs) shape)
+    {
+        HostTensor values = HostTensor.FromValues(
+            "w", new Shape(shape.Outputs, shape.Inputs), Bench.Values(shape.Outputs * shape.Inputs));
+        (HostTensor converted, ActivationRounding rounding) = configuration.Convert(values);
+        using Weight weight = bench.Backend.Pack([converted], rounding);
+        return bench.Seconds(backend =>
+        {
+            Tensor x = Bench.Put(backend, shape.Rows, shape.Inputs);
+            return () => backend.Linear(x, new LinearWeights(weight, Tensor.None));
+        });
+    }
+}

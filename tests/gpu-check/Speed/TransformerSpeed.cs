@@ -1,0 +1,79 @@
+// Whole models with random weights: target tokens a second by batch, for each configuration. Beside a step stands its floor: the weights
+// of the decoder and the caches are read once.
+using System.Diagnostics;
+using Engine.Cuda;
+using Engine.Decoding;
+using Engine.Formats;
+using Engine.Models;
+using Engine.Reference;
+
+namespace Engine.GpuCheck.Speed;
+
+internal static class TransformerSpeed
+{
+    private const int SourceTokens = 24, Rounds = 3;
+
+    private static readonly (string Name, TransformerConfig Config)[] Full =
+    [
+        ("base", RandomModel.Config(modelDim: 512, heads: 8, hiddenDim: 2048, layers: 6, vocabulary: 32000)),
+        ("big", RandomModel.Config(modelDim: 1024, heads: 16, hiddenDim: 4096, layers: 6, vocabulary: 32000)),
+    ];
+
+    private static readonly (string Name, TransformerConfig Config)[] Small =
+        [("tiny", RandomModel.Config(modelDim: 32, heads: 2, hiddenDim: 64, layers: 1, vocabulary: 37))];
+
+    public static void Run(CudaInfo info, Settings settings, Report report, Roofs roofs)
+    {
+        foreach ((string name, TransformerConfig config) in settings.IsSmall ? Small : Full)
+        {
+            using ModelData data = RandomModel.Create(config, tied: true);
+            foreach (Configuration configuration in Configuration.All)
+            {
+                using CudaBackend backend = configuration.Open(info);
+                foreach (int batch in settings.IsSmall ? [1, 3] : (int[])[1, 8, 64, 512])
+                {
+                    if (report.IsTooLateFor($"{name} {configuration.Name}, batch {batch}")) return;
+                    Measure(backend, data, name, configuration, batch, settings.IsSmall ? 3 : 32, report, roofs);
+                }
+            }
+        }
+    }
+
+    private static void Measure(
+        CudaBackend backend, ModelData data, string name, Configuration configuration, int batch, int steps, Report report, Roofs roofs)
+    {
+        using Translator translator = Translator.Load(
+            data, new TranslatorOptions(backend) { BatchSize = batch, ComputeType = configuration.ComputeType });
+        var random = new Random(1);
+        var options = new DecodingOptions { BeamSize = 1, MinDecodingLength = steps, MaxDecodingLength = steps };
+        TranslationRequest[] requests =
+        [
+            .. Enumerable.Range(0, batch).Select(_ => new TranslationRequest(
+                RandomModel.Sentence(random, SourceTokens, data.Config.SourceVocabulary)) { Options = options }),
+        ];
+        translator.TranslateBatch(requests);
+        double best = double.MaxValue;
+        for (int round = 0; round < Rounds; round++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            translator.TranslateBatch(requests);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        string what = $"{name} {configuration.Name}, batch {batch}";
+        report.Add(new Measure("transformer", what, batch * steps / best, "tokens/s"));
+        double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch, steps) / roofs.CopyBytes;
+        report.Add(new Measure(
+            "transformer", $"{what}, a step with its share of encoding", 1e3 * best / steps, "ms",
+            floor == 0 ? null : floor * steps / best, "its floor: weights and caches read once"));
+    }
+
+    // Self and cross attention (the keys and values of the latter are made once a sentence), feed-forward, output layer; float32 caches.
+    private static double BytesOfStep(TransformerConfig config, Configuration configuration, int batch, int steps)
+    {
+        double dim = config.ModelDim, layers = config.Decoder.Layers;
+        double weights = (layers * ((6 * dim * dim) + (2 * dim * config.Decoder.HiddenDim))) + (dim * config.TargetVocabulary);
+        double cache = 2 * batch * layers * dim * (SourceTokens + (steps / 2.0));
+        return (weights * configuration.BytesOfWeight) + (cache * sizeof(float));
+    }
+}
