@@ -28,7 +28,7 @@ internal static class BackendChoice
     /// <summary>The word that holds here.</summary>
     /// <param name="shell">Variables, and the directories where the file may lie.</param>
     /// <param name="flag">What the command line says, if it does.</param>
-    /// <exception cref="ArgumentException">A word is none of <see cref="Words"/>.</exception>
+    /// <exception cref="ArgumentException">A word names no backend.</exception>
     /// <exception cref="InvalidDataException">The configuration file is broken.</exception>
     public static string Word(Shell shell, string? flag)
     {
@@ -54,22 +54,37 @@ internal static class BackendChoice
         throw new ArgumentException($"{MachineCodeVariable} is '{word}', expected '{On}' or '{Off}'.");
     }
 
+    /// <summary>What is expected instead of a word that may not be said; null: it may.</summary>
+    public static string? Refusal(string word) => BackendSelector.Refusal(word, [.. Providers]);
+
     /// <summary>Opens the backend of a word. Why <c>auto</c> chose is told in one line.</summary>
     public static IBackend Open(string word, BackendOptions options, Action<string>? log)
     {
         var reasons = new List<string>();
         IBackend backend = BackendSelector.Open(word, options, reasons.Add, [.. Providers]);
-        if (reasons.Count > 0 && !options.MachineCode) reasons.Add(NoMachineCode);
-        if (reasons.Count > 0) log?.Invoke(string.Join("; ", reasons));
+        Tell(reasons, options, log);
         return backend;
     }
 
-    private static string Check(string word, string origin)
+    /// <summary>Opens so many backends of each word in a list.</summary>
+    public static IReadOnlyList<IBackend> OpenAll(string words, int replicas, BackendOptions options, Action<string>? log)
     {
-        if (Words.Contains(word, StringComparer.OrdinalIgnoreCase)) return word;
-        string expected = string.Join(" or ", Words.Select(known => $"'{known}'"));
-        throw new ArgumentException($"{origin} is '{word}', expected {expected}.");
+        var reasons = new List<string>();
+        IReadOnlyList<IBackend> backends = BackendSelector.OpenAll(words, replicas, options, reasons.Add, [.. Providers]);
+        Tell(reasons, options, log);
+        return backends;
     }
+
+    private static void Tell(List<string> reasons, BackendOptions options, Action<string>? log)
+    {
+        if (reasons.Count == 0) return;
+        if (!options.MachineCode) reasons.Add(NoMachineCode);
+        log?.Invoke(string.Join("; ", reasons));
+    }
+
+    private static string Check(string word, string origin) => Refusal(word) is { } expected
+        ? throw new ArgumentException($"{origin} is '{word}', expected {expected}.")
+        : word;
 
     // Read as .NET hosts read it: comments and trailing commas are allowed, case does not matter, "Engine:Backend" is
     // the same as "Backend" inside "Engine".

@@ -15,10 +15,7 @@ internal sealed class BackendFlags
         ("float16", Backends.Arithmetic.Float16),
     ];
 
-    public Option<string?> Backend { get; } = Flags.Word(
-        "--backend", BackendChoice.Words,
-        $"What computes. [default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
-            + $"{BackendChoice.FileName}, else auto]");
+    public Option<string?> Backend { get; } = MakeBackend();
 
     public Option<int> Threads { get; } = Flags.Integer(
         "--threads", 0, 1024, new BackendOptions().Threads, "Threads to compute with; 0: one for each processor.");
@@ -70,5 +67,25 @@ internal sealed class BackendFlags
         }
 
         return options;
+    }
+
+    private static Option<string?> MakeBackend()
+    {
+        const string Name = "--backend";
+        var option = new Option<string?>(Name)
+        {
+            HelpName = string.Join('|', BackendChoice.Words),
+            Description = "What computes; cuda:1 is a device by its number, cuda:0,cuda:1 are several. "
+                + $"[default: {BackendChoice.VariableName}, else {BackendChoice.Section}:{BackendChoice.Key} in "
+                + $"{BackendChoice.FileName}, else auto]",
+            CustomParser = result =>
+            {
+                string found = result.Tokens[0].Value;
+                if (BackendChoice.Refusal(found) is { } expected) return Flags.Wrong<string?>(result, Name, expected);
+                return found.ToLowerInvariant();
+            },
+        };
+        option.CompletionSources.Add(BackendChoice.Words);
+        return option;
     }
 }

@@ -37,8 +37,12 @@ internal static partial class Failure
         _ => OneLine($"unexpected {exception.GetType().Name}: {exception.Message}"),
     };
 
-    /// <summary>Whether the fault is that of one sentence or its options, so that the others can go on.</summary>
-    public static bool IsOfOneLine(Exception exception) => exception is SequenceTooLongException or ArgumentException;
+    /// <summary>
+    /// Whether the fault is that of one sentence or its options, so that the others can go on. Memory that lacks is: a translator
+    /// has tried the sentence alone.
+    /// </summary>
+    public static bool IsOfOneLine(Exception exception) =>
+        exception is SequenceTooLongException or ArgumentException or OutOfMemoryException;
 
     /// <summary>Whether a write failed because nobody reads any more.</summary>
     public static bool IsClosedPipe(IOException exception)

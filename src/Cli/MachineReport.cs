@@ -5,6 +5,7 @@ using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Engine.Backends;
 using Engine.Cpu;
+using Engine.Cuda;
 
 namespace Engine.Cli;
 
@@ -30,6 +31,7 @@ internal static class MachineReport
         var options = new BackendOptions { MachineCode = BackendChoice.MachineCode(shell, null) };
         using (IBackend cpu = CpuBackend.Provider.Create(options))
             yield return ("cpu backend", $"{cpu.Description} ({WhyThisRung()}{(options.MachineCode ? "" : $"; {BackendChoice.NoMachineCode}")})");
+        foreach ((string name, string value) in CudaLines(shell.Cuda())) yield return (name, value);
         foreach (IBackendProvider provider in BackendChoice.Providers)
         {
             bool isAvailable = provider.IsAvailable(out string reason);
@@ -61,6 +63,27 @@ internal static class MachineReport
         ];
         return sets.Where(set => set.IsSupported).Select(set => set.Name);
     }
+
+    // What is there, though something else may lack: that is told as the reason of the backend.
+    private static IEnumerable<(string Name, string Value)> CudaLines(CudaInfo info)
+    {
+        if (info.DriverLibrary is null) yield break;
+        string version = info.DriverVersion is { } served ? $"serves CUDA {served}" : "does not answer";
+        yield return ("cuda driver", $"{Place(info.DriverLibrary, info.DriverPath)}, {version}");
+        foreach (CudaDevice device in info.WithFreeMemory().Devices)
+        {
+            string free = device.FreeMemoryBytes is { } bytes ? Bytes(bytes) : Unknown;
+            yield return (
+                $"cuda:{device.Number}",
+                $"{device.Name}, compute capability {device.ComputeCapability}, {device.Multiprocessors} multiprocessors, "
+                    + $"{Bytes(device.MemoryBytes)} of memory, free {free}");
+        }
+
+        if (info.CublasLibrary is { } cublas)
+            yield return ("cuda cublas", $"{Place(cublas, info.CublasPath)}, version {info.CublasVersion?.ToString() ?? Unknown}");
+    }
+
+    private static string Place(string library, string? path) => path is null || path == library ? library : $"{library} ({path})";
 
     private static string WhyThisRung()
     {

@@ -24,6 +24,10 @@ internal sealed class ModelFlags
         "--batch-size", 1, 1 << 16, new TranslationSettings("", "").BatchSize,
         "Sentences that are worked on side by side.");
 
+    public Option<int> Replicas { get; } = Flags.Integer(
+        "--replicas", 1, 256, new TranslationSettings("", "").Replicas,
+        "Translators side by side on each device; they hold the weights once.");
+
     public Option<string?> ComputeType { get; } = Flags.Word(
         "--compute-type", ["default", "auto", "float32", "float16", "bfloat16", "int16", "int8"],
         "Type of the weights; default: as in the file, auto: the fastest here. [default: default]");
@@ -39,6 +43,7 @@ internal sealed class ModelFlags
         command.Add(Model);
         _backend.AddTo(command);
         command.Add(BatchSize);
+        command.Add(Replicas);
         command.Add(ComputeType);
         command.Add(_tokenizer);
         command.Add(Quiet);
@@ -50,6 +55,7 @@ internal sealed class ModelFlags
         {
             BackendOptions = _backend.Read(parsed, shell),
             BatchSize = parsed.GetValue(BatchSize),
+            Replicas = parsed.GetValue(Replicas),
             ComputeType = parsed.GetValue(ComputeType) ?? "default",
             Tokenizer = parsed.GetValue(_tokenizer),
             Log = parsed.GetValue(Quiet) ? null : shell.Say,

@@ -1,5 +1,6 @@
 // What a command touches outside itself: streams, directories, variables, models. Tests bring their own.
 using System.Runtime.InteropServices;
+using Engine.Cuda;
 using Microsoft.Win32.SafeHandles;
 
 namespace Engine.Cli;
@@ -36,6 +37,9 @@ internal sealed partial class Shell
 
     /// <summary>Opens a backend and loads a model on it.</summary>
     public Func<TranslationSettings, ITranslation> Load { get; init; } = Translation.Load;
+
+    /// <summary>Looks for CUDA.</summary>
+    public Func<CudaInfo> Cuda { get; init; } = CudaInfo.Find;
 
     /// <summary>The streams and directories that the system gave this process.</summary>
     public static Shell OfThisProcess() => new()

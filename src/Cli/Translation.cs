@@ -12,6 +12,12 @@ internal sealed record TranslationSettings(string Model, string Backend)
 
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>Translators on each device.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>Sentences that all translators work on side by side.</summary>
+    public int SideBySide => BatchSize * Replicas * Backend.Split(',').Length;
+
     public string ComputeType { get; init; } = "default";
 
     public string? Tokenizer { get; init; }
@@ -66,12 +72,12 @@ internal sealed class TranslationInUse : IAsyncDisposable
 /// <summary>The real one.</summary>
 internal sealed class Translation : ITranslation
 {
-    private readonly IBackend _backend;
-    private readonly Translator _translator;
+    private readonly IReadOnlyList<IBackend> _backends;
+    private readonly ITranslator _translator;
 
-    private Translation(IBackend backend, Translator translator)
+    private Translation(IReadOnlyList<IBackend> backends, ITranslator translator)
     {
-        _backend = backend;
+        _backends = backends;
         _translator = translator;
     }
 
@@ -81,19 +87,23 @@ internal sealed class Translation : ITranslation
 
     public static ITranslation Load(TranslationSettings settings)
     {
-        IBackend backend = BackendChoice.Open(settings.Backend, settings.BackendOptions, settings.Log);
+        IReadOnlyList<IBackend> backends = BackendChoice.OpenAll(
+            settings.Backend, settings.Replicas, settings.BackendOptions, settings.Log);
         try
         {
-            return new Translation(backend, Translator.Load(settings.Model, new TranslatorOptions(backend)
+            var options = new TranslatorOptions(backends[0])
             {
                 BatchSize = settings.BatchSize,
                 ComputeType = settings.ComputeType,
                 Tokenizer = settings.Tokenizer,
-            }));
+            };
+            return new Translation(backends, backends.Count == 1
+                ? Translator.Load(settings.Model, options)
+                : TranslatorPool.Load(settings.Model, options, [.. backends.Skip(1)]));
         }
         catch
         {
-            backend.Dispose();
+            Close(backends);
             throw;
         }
     }
@@ -107,6 +117,11 @@ internal sealed class Translation : ITranslation
     public void Dispose()
     {
         _translator.Dispose();
-        _backend.Dispose();
+        Close(_backends);
+    }
+
+    private static void Close(IReadOnlyList<IBackend> backends)
+    {
+        foreach (IBackend backend in backends) backend.Dispose();
     }
 }

@@ -49,6 +49,9 @@ public sealed unsafe partial class CpuBackend : ITrainingBackend
     public string Description => $"cpu, {CpuOptions.Word(_rung)}, {_pool.Threads} {(_pool.Threads == 1 ? "thread" : "threads")}";
 
     /// <inheritdoc />
+    public bool SharesWeightsWith(IBackend other) => other is CpuBackend;   // one layout for all instruction sets
+
+    /// <inheritdoc />
     public Tensor Allocate(Shape shape, DType type)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

@@ -71,6 +71,11 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     /// <inheritdoc />
     public bool PrefersEqualSteps => true;
 
+    /// <inheritdoc />
+    public bool SharesWeightsWith(IBackend other) =>
+        other is CudaBackend cuda && cuda._arithmetic == _arithmetic             // which says how weights are packed
+            && cuda._context.Device.Number == _context.Device.Number;           // one primary context, one address space
+
     /// <summary>The device, for measurements.</summary>
     internal CudaDeviceContext Context => _context;
 

@@ -11,6 +11,8 @@ internal sealed class CudaBackendProvider(Func<CudaInfo> find) : IBackendProvide
 
     public string Word => "cuda";
 
+    public bool HasDevices => true;
+
     public bool IsAvailable(out string reason)
     {
         CudaInfo info = _info.Value;

@@ -78,6 +78,72 @@ public sealed class ChoiceTests
         Assert.Equal("engine: ENGINE_BACKEND is 'gpu', expected 'auto' or 'cpu' or 'cuda'.", Assert.Single(shell.ErrorLines));
     }
 
+    [Theory]
+    [InlineData("cuda:1")]
+    [InlineData("CUDA:0,cuda:12")]
+    [InlineData("cpu,cuda:0")]
+    public async Task Devices_are_named_by_their_numbers(string word)
+    {
+        using var shell = new TestShell();
+        shell.Variables["ENGINE_BACKEND"] = word;
+        Assert.Equal(word, BackendChoice.Word(shell.Make(), null));
+        shell.Write("appsettings.json", $"{{\"Engine\":{{\"Backend\":\"{word}\"}}}}");
+        shell.Variables.Clear();
+        Assert.Equal(word, BackendChoice.Word(shell.Make(), null));
+        await shell.TranslateAsync("x\n", "--backend", word);
+        Assert.Equal(word.ToLowerInvariant(), shell.Settings!.Backend);
+    }
+
+    [Theory]
+    [InlineData("cuda:", "the number of a device after 'cuda:', as in 'cuda:0'")]
+    [InlineData("cuda:x", "the number of a device after 'cuda:', as in 'cuda:0'")]
+    [InlineData("cuda:-1", "the number of a device after 'cuda:', as in 'cuda:0'")]
+    [InlineData("cuda:1:2", "the number of a device after 'cuda:', as in 'cuda:0'")]
+    [InlineData("cpu:0", "no number of a device after 'cpu'")]
+    [InlineData("auto:0", "no number of a device after 'auto'")]
+    [InlineData("cuda:0,auto", "'auto' alone or a list without it")]
+    [InlineData("cuda:0,", "'auto' or 'cpu' or 'cuda'")]
+    [InlineData("cuda:0 cuda:1", "the number of a device after 'cuda:', as in 'cuda:0'")]
+    public async Task A_word_that_names_no_device_is_refused(string word, string expected)
+    {
+        using var shell = new TestShell();
+        Assert.Equal(2, await shell.TranslateAsync("x\n", "--backend", word));
+        Assert.StartsWith($"engine: --backend is '{word}', expected {expected}.", Assert.Single(shell.ErrorLines), StringComparison.Ordinal);
+        using var other = new TestShell();
+        other.Variables["ENGINE_BACKEND"] = word;
+        Assert.Equal(1, await other.TranslateAsync("x\n"));
+        Assert.Equal($"engine: ENGINE_BACKEND is '{word}', expected {expected}.", Assert.Single(other.ErrorLines));
+    }
+
+    [Fact]
+    public async Task Replicas_and_devices_are_so_many_more_sentences_side_by_side()
+    {
+        using var shell = new TestShell();
+        await shell.TranslateAsync("x\n", "--backend", "cuda:0,cuda:1", "--replicas", "3", "--batch-size", "8");
+        Assert.Equal(3, shell.Settings!.Replicas);
+        Assert.Equal(48, shell.Settings.SideBySide);
+        Assert.Equal(2, await shell.TranslateAsync("x\n", "--replicas", "0"));
+    }
+
+    [Fact]
+    public void Replicas_share_the_processors()
+    {
+        IReadOnlyList<Engine.Backends.IBackend> backends = BackendChoice.OpenAll(
+            "cpu", 2 * Environment.ProcessorCount, new Engine.Backends.BackendOptions(), null);
+        Assert.Equal(2 * Environment.ProcessorCount, backends.Count);
+        foreach (Engine.Backends.IBackend backend in backends)
+        {
+            Assert.EndsWith(", 1 thread", backend.Description, StringComparison.Ordinal);
+            Assert.True(backend.SharesWeightsWith(backends[0]));
+            backend.Dispose();
+        }
+    }
+
+    [Fact]
+    public void One_backend_is_not_several() => Assert.Equal(
+        "The backend is 'cpu,cpu', expected one, not several. (Parameter 'word')",
+        Assert.Throws<ArgumentException>(() => BackendChoice.Open("cpu,cpu", new Engine.Backends.BackendOptions(), null)).Message);
+
     [Fact]
     public async Task Machine_code_is_that_of_the_flag_then_the_variable_then_on()
     {

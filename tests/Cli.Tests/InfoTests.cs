@@ -2,6 +2,7 @@
 using System.Runtime.Intrinsics.X86;
 using Engine.Backends;
 using Engine.Cpu;
+using Engine.Cuda;
 using Xunit;
 
 namespace Cli.Tests;
@@ -27,6 +28,49 @@ public sealed class InfoTests
         if (X86Base.IsSupported) Assert.Matches("^L1[di]? [0-9]+.*, L2 [0-9]+", lines["caches"]);
         Assert.True(CpuBackend.Provider.IsAvailable(out string reason));
         Assert.Equal(reason, lines["backend cpu"]);
+    }
+
+    [Fact]
+    public async Task Info_tells_what_there_is_of_CUDA()
+    {
+        using var shell = new TestShell
+        {
+            Cuda = new CudaInfo
+            {
+                DriverLibrary = "libabsent.so.1",
+                DriverPath = "/lib/libabsent.so.570.1",
+                DriverVersion = new Version(13, 0),
+                CublasLibrary = "/opt/libcublas.so.13",
+                CublasPath = "/opt/libcublas.so.13",
+                CublasVersion = new Version(13, 1, 2),
+                Devices =
+                [
+                    new CudaDevice(0, "GPU A", new Version(9, 0), 141L << 30) { Multiprocessors = 132, FreeMemoryBytes = 140L << 30 },
+                    new CudaDevice(1, "GPU B", new Version(8, 6), 24L << 30) { Multiprocessors = 82 },
+                ],
+            },
+        };
+        Directory.Delete(Path.Combine(shell.Directory, "models"), recursive: true);
+        Assert.Equal(0, await shell.RunAsync("info"));
+        Assert.Equal(
+            [
+                "cuda driver        libabsent.so.1 (/lib/libabsent.so.570.1), serves CUDA 13.0",
+                "cuda:0             GPU A, compute capability 9.0, 132 multiprocessors, 141 GiB of memory, free 140 GiB",
+                "cuda:1             GPU B, compute capability 8.6, 82 multiprocessors, 24 GiB of memory, free unknown",
+                "cuda cublas        /opt/libcublas.so.13, version 13.1.2",
+            ],
+            shell.OutputLines.Where(static line => line.StartsWith("cuda", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Info_tells_of_a_driver_that_does_not_answer()
+    {
+        using var shell = new TestShell { Cuda = new CudaInfo { DriverLibrary = "libabsent.so.1", Missing = "cuInit fails" } };
+        Directory.Delete(Path.Combine(shell.Directory, "models"), recursive: true);
+        Assert.Equal(0, await shell.RunAsync("info"));
+        Assert.Equal(
+            "cuda driver        libabsent.so.1, does not answer",
+            Assert.Single(shell.OutputLines, static line => line.StartsWith("cuda", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -40,6 +40,15 @@ public sealed class ProcessTests
         Assert.Empty(result.Output);
     }
 
+    [Theory, InlineData("--backend", "cpu,cpu"), InlineData("--replicas", "2")]
+    public async Task Several_translators_give_the_answers_of_one(params string[] several)
+    {
+        string lines = string.Concat(Enumerable.Range(0, 40).Select(i => $"{(char)('a' + (i % 26))}bc{i}\n"));
+        Result one = await RunAsync(lines, [.. Translate, "--backend", "cpu"]);
+        Result result = await RunAsync(lines, [.. Translate, .. several.Contains("--backend") ? several : [.. several, "--backend", "cpu"]]);
+        Assert.Equal((0, one.Output), (result.Code, result.Output));
+    }
+
     [Fact]
     public async Task Cuda_that_is_asked_for_and_missing_ends_the_work()
     {

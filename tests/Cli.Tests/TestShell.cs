@@ -1,6 +1,7 @@
 // Surroundings of a command that a test looks at: streams in memory, a directory of its own, no variables.
 using System.Text;
 using Engine.Cli;
+using Engine.Cuda;
 
 namespace Cli.Tests;
 
@@ -26,6 +27,8 @@ internal sealed class TestShell : IDisposable
     public Stream? OutputStream { get; set; }
 
     public TranslationSettings? Settings { get; private set; }
+
+    public CudaInfo Cuda { get; set; } = new() { Missing = "there is none" };
 
     public string Output => Encoding.UTF8.GetString(_output.ToArray());
 
@@ -57,6 +60,7 @@ internal sealed class TestShell : IDisposable
         CurrentDirectory = Directory,
         ProgramDirectory = Path.Combine(Directory, "program"),
         Variable = name => Variables.GetValueOrDefault(name),
+        Cuda = () => Cuda,
         Load = settings =>
         {
             Settings = settings;

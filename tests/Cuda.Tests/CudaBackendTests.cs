@@ -52,6 +52,14 @@ public sealed class CudaBackendTests
     }
 
     [Fact]
+    public void A_number_behind_the_word_is_that_of_the_device()
+    {
+        var failure = Assert.Throws<BackendUnavailableException>(() => BackendSelector.Open(
+            "cuda:3", providers: [new CudaBackendProvider(() => Complete), new OtherProvider()]));
+        Assert.Equal("device 3 was asked for, and there are 1, numbered from 0", failure.Reason);
+    }
+
+    [Fact]
     public void Auto_passes_it_by_and_logs_why()
     {
         var log = new List<string>();

@@ -84,12 +84,12 @@ public sealed class LostDeviceTests : IDisposable
         using CudaBackend backend = Device.Open(usesOwnProducts: false);
         Weight weight = backend.Pack([HostTensor.FromValues("w", new Shape(16, 16), new float[256])]);
         backend.BeginFrame();
-        Tensor x = backend.Rent(new Shape(9, 16), DType.Float32);   // more rows than our own kernels take
-        backend.Write(x, new float[9 * 16]);
+        Tensor x = backend.Rent(new Shape(20, 16), DType.Float32);   // too many rows for a kernel of ours
+        backend.Write(x, new float[20 * 16]);
         StandIn.Arm("lost_device_now", LaunchFailed);
         var failure = Assert.Throws<CudaException>(() => backend.Linear(x, new LinearWeights(weight, Tensor.None)));
         Assert.Equal(LaunchFailed, failure.Code);
-        Assert.Contains("cublasGemmEx of 16 × 9, sums of 16", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("cublasGemmEx of 16 × 20, sums of 16", failure.Message, StringComparison.Ordinal);
         backend.EndFrame();
         weight.Dispose();
     }

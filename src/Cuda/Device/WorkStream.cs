@@ -202,7 +202,7 @@ internal sealed unsafe class WorkStream : IDisposable
         void** places = stackalloc void*[count];
         for (int i = 0; i < count; i++) places[i] = arguments + i;
         int error = _context.Calls.LaunchKernel(
-            function, gridX, gridY, gridZ, blockX, 1, 1, sharedBytes, Handle, places, null);
+            function, gridX, gridY, gridZ, blockX, 1, 1, sharedBytes, Handle, places, count);
         if (error != 0) _context.Check(error, $"the launch of {_context.NameOf(function)}");
         Note(function);
         if (_waitsForEach) WaitNow("cuStreamSynchronize");

@@ -1,6 +1,7 @@
 // Finds out what of CUDA is there, in the order in which it is needed: library, driver, device, cuBLAS. The first thing
 // that is missing is the reason.
 using System.Runtime.InteropServices;
+using Engine.Cuda.Device;
 
 namespace Engine.Cuda.Driver;
 
@@ -16,7 +17,7 @@ internal static class CudaProbe
     /// <summary>Asks a driver for its devices and looks for cuBLAS.</summary>
     public static CudaInfo Ask(IDriverQuestions driver, IReadOnlyList<CublasNames> cublas)
     {
-        var info = new CudaInfo { DriverLibrary = driver.Library };
+        var info = new CudaInfo { DriverLibrary = driver.Library, DriverPath = driver.Path };
         int error = driver.Initialize();
         if (error != 0) return info with { Missing = Failed(driver, "cuInit", error) };
         error = driver.GetVersion(out int version);
@@ -35,7 +36,49 @@ internal static class CudaProbe
         }
 
         string? library = FindCublas(cublas, info.DriverVersion.Major, out string? missing);
-        return info with { Devices = devices, CublasLibrary = library, Missing = missing };
+        info = info with { Devices = devices, CublasLibrary = library, Missing = missing };
+        return library is null ? info : AskCublas(info, library);
+    }
+
+    /// <summary>Asks each device how much memory is free; what cannot be asked stays unknown.</summary>
+    public static CudaInfo AskForFreeMemory(CudaInfo info)
+    {
+        if (info.DriverLibrary is null || !NativeDriver.TryOpen([info.DriverLibrary], out NativeDriver? driver, out _)) return info;
+        ICudaDriver calls = CudaBinding.OpenDriver(driver.Handle);
+        return info with { Devices = [.. info.Devices.Select(device => device with { FreeMemoryBytes = FreeMemory(calls, device.Number) })] };
+    }
+
+    private static unsafe long? FreeMemory(ICudaDriver calls, int number)
+    {
+        int device;
+        nint retained;
+        if (calls.Init(0) != 0 || calls.DeviceGet(&device, number) != 0) return null;
+        if (calls.DevicePrimaryCtxRetain(&retained, device) != 0) return null;
+        using var context = new ContextHandle(calls, device, retained);
+        nuint free, total;
+        return context.MakeCurrent() == 0 && calls.MemGetInfo(&free, &total) == 0 ? (long)free : null;
+    }
+
+    // Major, minor and patch are asked one by one, without a handle.
+    private static unsafe CudaInfo AskCublas(CudaInfo info, string library)
+    {
+        nint handle = NativeLibrary.Load(library);
+        try
+        {
+            if (!NativeLibrary.TryGetExport(handle, "cublasGetProperty", out nint function)) return info;
+            var getProperty = (delegate* unmanaged<int, int*, int>)function;
+            int* parts = stackalloc int[3];
+            for (int i = 0; i < 3; i++)
+            {
+                if (getProperty(i, parts + i) != 0) return info;
+            }
+
+            return info with { CublasPath = LoadedLibrary.PathOf(function), CublasVersion = new Version(parts[0], parts[1], parts[2]) };
+        }
+        finally
+        {
+            NativeLibrary.Free(handle);
+        }
     }
 
     // The core is looked for first: without it cuBLAS does not load either, and cuBLAS would be the wrong name to tell.

@@ -113,8 +113,8 @@ internal sealed unsafe class DriverCalls : ICudaDriver
 
     public int LaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes,
-        nint stream, void** parameters, void** extra) =>
-        _launchKernel(function, gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes, stream, parameters, extra);
+        nint stream, void** parameters, int count) =>
+        _launchKernel(function, gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes, stream, parameters, null);
 
     public int MemGetInfo(nuint* free, nuint* total) => _memGetInfo(free, total);
 

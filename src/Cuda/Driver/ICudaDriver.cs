@@ -38,10 +38,10 @@ internal unsafe interface ICudaDriver
     /// <summary>Changes what a kernel may do.</summary>
     int FuncSetAttribute(nint function, int attribute, int value);
 
-    /// <summary>Launches a kernel; its parameters are copied at the call.</summary>
+    /// <summary>Launches a kernel; its parameters, so many as it declares, are copied at the call.</summary>
     int LaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes,
-        nint stream, void** parameters, void** extra);
+        nint stream, void** parameters, int count);
 
     /// <summary>Bytes of device memory that are free, and all.</summary>
     int MemGetInfo(nuint* free, nuint* total);

@@ -7,6 +7,9 @@ internal interface IDriverQuestions
     /// <summary>The library that was loaded.</summary>
     string Library { get; }
 
+    /// <summary>The file that it was loaded from; null: unknown.</summary>
+    string? Path => null;
+
     /// <summary>Starts the driver: before every other call.</summary>
     int Initialize();
 

@@ -9,6 +9,7 @@ namespace Engine.Cuda.Driver;
 /// <summary>The CUDA driver of this machine. It is never unloaded: once started it has threads of its own.</summary>
 internal sealed unsafe class NativeDriver : IDriverQuestions
 {
+    private const int MultiprocessorCount = 16;
     private const int ComputeCapabilityMajor = 75;
     private const int ComputeCapabilityMinor = 76;
 
@@ -40,6 +41,8 @@ internal sealed unsafe class NativeDriver : IDriverQuestions
     }
 
     public string Library { get; }
+
+    public string? Path => LoadedLibrary.PathOf((nint)_init);
 
     /// <summary>The loaded library.</summary>
     public nint Handle { get; }
@@ -91,15 +94,16 @@ internal sealed unsafe class NativeDriver : IDriverQuestions
     {
         const int NameBytes = 256;
         byte* name = stackalloc byte[NameBytes];
-        int handle, major = 0, minor = 0;
+        int handle, major = 0, minor = 0, multiprocessors = 0;
         nuint memory = 0;
         int error = _deviceGet(&handle, number);
         if (error == 0) error = _deviceGetName(name, NameBytes, handle);
         if (error == 0) error = _getAttribute(&major, ComputeCapabilityMajor, handle);
         if (error == 0) error = _getAttribute(&minor, ComputeCapabilityMinor, handle);
+        if (error == 0) error = _getAttribute(&multiprocessors, MultiprocessorCount, handle);
         if (error == 0) error = _deviceTotalMem(&memory, handle);
         device = error == 0
-            ? new CudaDevice(number, Text(name), new Version(major, minor), checked((long)memory))
+            ? new CudaDevice(number, Text(name), new Version(major, minor), checked((long)memory)) { Multiprocessors = multiprocessors }
             : new CudaDevice(number, "", new Version(0, 0), 0);
         return error;
     }

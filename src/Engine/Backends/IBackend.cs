@@ -83,6 +83,12 @@ public interface IBackend : IDisposable
     /// <exception cref="Engine.Formats.ModelFormatException">A value is NaN or infinite.</exception>
     Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest);
 
+    /// <summary>
+    /// Whether weights that another backend packed, and tensors that it allocated, can be used here as they are: several backends of
+    /// one device then hold them once. The other must live as long as they are used.
+    /// </summary>
+    bool SharesWeightsWith(IBackend other) => ReferenceEquals(this, other);
+
     /// <summary>Some outputs of a weight as a weight of their own: the output layer of a shortlist.</summary>
     /// <remarks>A product with it gives the bits of these outputs of the product with the whole weight.</remarks>
     /// <param name="weight">[outputs, inputs].</param>

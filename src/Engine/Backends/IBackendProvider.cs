@@ -7,6 +7,9 @@ public interface IBackendProvider
     /// <summary>The configuration word, as in <c>cpu</c>.</summary>
     string Word { get; }
 
+    /// <summary>Whether the number of a device may follow the word, as in <c>cuda:1</c>.</summary>
+    bool HasDevices => false;
+
     /// <summary>Whether the backend can be used here.</summary>
     /// <param name="reason">What was found, or what is missing: one line without a full stop.</param>
     bool IsAvailable(out string reason);

@@ -17,6 +17,7 @@ public sealed class PositionTable : IDisposable
     private readonly IBackend _backend;
     private readonly PositionConfig _config;
     private readonly int _modelDim;
+    private readonly bool _isShared;
     private Tensor _table;
 
     /// <summary>Makes a computed table, or none.</summary>
@@ -42,6 +43,9 @@ public sealed class PositionTable : IDisposable
         _table = table;
     }
 
+    private PositionTable(IBackend backend, PositionTable other)
+        : this(backend, other._table) => _isShared = true;
+
     /// <summary>The longest sequence that it serves.</summary>
     public int Limit => _config.Kind == PositionKind.Learned ? _table.Rows : int.MaxValue;
 
@@ -56,6 +60,14 @@ public sealed class PositionTable : IDisposable
         Compute(Math.Max(positions, 2 * _table.Rows));
         return _table;
     }
+
+    /// <summary>
+    /// A table of the same vectors for a backend that shares weights with this one's: a learned table is this, a computed one grows by
+    /// itself.
+    /// </summary>
+    internal PositionTable Over(IBackend backend) => _config.Kind == PositionKind.Learned
+        ? new PositionTable(backend, this)
+        : new PositionTable(backend, _config, _modelDim);
 
     /// <summary>One row of a computed table.</summary>
     /// <param name="config">Layout.</param>
@@ -95,7 +107,7 @@ public sealed class PositionTable : IDisposable
     /// <summary>Frees the table.</summary>
     public void Dispose()
     {
-        if (!_table.IsNone) _backend.Free(_table);
+        if (!_table.IsNone && !_isShared) _backend.Free(_table);
         _table = Tensor.None;
     }
 

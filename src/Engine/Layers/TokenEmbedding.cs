@@ -14,6 +14,12 @@ public sealed class TokenEmbedding(Weight table, float scale, PositionTable posi
     /// <summary>The longest sequence that the positions allow.</summary>
     public int Limit => positions.Limit;
 
+    /// <summary>Positions.</summary>
+    internal PositionTable Positions => positions;
+
+    /// <summary>The same embedding with other positions.</summary>
+    internal TokenEmbedding With(PositionTable others) => new(table, scale, others, norm);
+
     /// <summary>Looks up.</summary>
     /// <param name="backend">Runs it.</param>
     /// <param name="ids">[1, rows], i32; −1: zeros.</param>

@@ -67,6 +67,13 @@ public sealed class Decoder(
     /// <summary>Number of layers.</summary>
     public int LayerCount => layers.Count;
 
+    /// <summary>Target embedding.</summary>
+    internal TokenEmbedding Embedding => embedding;
+
+    /// <summary>The same stack after another embedding.</summary>
+    internal Decoder With(TokenEmbedding other) =>
+        new(other, layers, finalNorm, preNorm, memory, output, alignmentLayer, alignmentHeads);
+
     /// <summary>Runs the stack on whole targets, each position seeing those before it: for scoring and training.</summary>
     /// <param name="backend">Runs it.</param>
     /// <param name="ids">[1, rows], i32: the start token and the target; −1: an embedding of zeros.</param>

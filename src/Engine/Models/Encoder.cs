@@ -24,6 +24,12 @@ public sealed class Encoder(
     /// <summary>The longest source that the positions allow.</summary>
     public int Limit => embedding.Limit;
 
+    /// <summary>Source embedding.</summary>
+    internal TokenEmbedding Embedding => embedding;
+
+    /// <summary>The same stack after another embedding.</summary>
+    internal Encoder With(TokenEmbedding other) => new(other, layers, finalNorm, preNorm);
+
     /// <summary>Runs the stack on a batch of sentences.</summary>
     /// <param name="backend">Runs it.</param>
     /// <param name="ids">[1, rows], i32.</param>

@@ -9,7 +9,7 @@ namespace Engine.Models;
 /// <summary>An encoder-decoder Transformer whose weights lie in a backend's memory.</summary>
 public sealed class Transformer : IDisposable
 {
-    private readonly WeightLoader _weights;
+    private readonly WeightLoader? _loader;
     private readonly List<PositionTable> _positions = [];
 
     /// <summary>Packs the weights of a model.</summary>
@@ -27,11 +27,39 @@ public sealed class Transformer : IDisposable
     {
         Backend = backend;
         Config = config;
-        _weights = weights;
+        _loader = weights;
         try
         {
             Encoder = BuildEncoder();
             Decoder = BuildDecoder();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The same graph over the weights of another, for one more translator on its device.</summary>
+    /// <param name="backend">Runs it; must outlive this object.</param>
+    /// <param name="owner">Holds the weights and must outlive this object; nobody runs it while this is made.</param>
+    /// <exception cref="ArgumentException">The backend cannot use them.</exception>
+    public Transformer(IBackend backend, Transformer owner)
+    {
+        if (!backend.SharesWeightsWith(owner.Backend))
+        {
+            throw new ArgumentException(
+                $"{backend.Description} is not on the device of {owner.Backend.Description}, whose weights it was to share.",
+                nameof(backend));
+        }
+
+        Backend = backend;
+        Config = owner.Config;
+        owner.AwaitWeights();
+        try
+        {
+            Encoder = owner.Encoder.With(Share(owner.Encoder.Embedding));
+            Decoder = owner.Decoder.With(Share(owner.Decoder.Embedding));
         }
         catch
         {
@@ -52,15 +80,32 @@ public sealed class Transformer : IDisposable
     /// <summary>From the memory to logits.</summary>
     public Decoder Decoder { get; }
 
-    /// <summary>Bytes of the weights in the backend's memory.</summary>
-    public long WeightBytes => _weights.Bytes;
+    /// <summary>Bytes of the weights in the backend's memory; 0: they are another's.</summary>
+    public long WeightBytes => _loader?.Bytes ?? 0;
 
     /// <summary>Frees the weights.</summary>
     public void Dispose()
     {
-        _weights.Dispose();
+        _loader?.Dispose();
         foreach (PositionTable table in _positions) table.Dispose();
         _positions.Clear();
+    }
+
+    private WeightLoader Weights => _loader!;
+
+    // A read waits for all that was written before.
+    private void AwaitWeights()
+    {
+        Tensor any = Backend.Allocate(new Shape(1, 1), DType.Float32);
+        Backend.Read(any, stackalloc float[1]);
+        Backend.Free(any);
+    }
+
+    private TokenEmbedding Share(TokenEmbedding embedding)
+    {
+        PositionTable positions = embedding.Positions.Over(Backend);
+        _positions.Add(positions);
+        return embedding.With(positions);
     }
 
     private Encoder BuildEncoder()
@@ -71,8 +116,8 @@ public sealed class Transformer : IDisposable
         {
             string name = $"encoder.layers.{i}";
             layers[i] = new EncoderLayer(
-                SelfAttention(stack, name, Mask(stack.Attention)), _weights.Norm($"{name}.self_attention_norm", stack),
-                FeedForward(stack, name), _weights.Norm($"{name}.feed_forward_norm", stack));
+                SelfAttention(stack, name, Mask(stack.Attention)), Weights.Norm($"{name}.self_attention_norm", stack),
+                FeedForward(stack, name), Weights.Norm($"{name}.feed_forward_norm", stack));
         }
 
         return new Encoder(Embedding("encoder", stack), layers, FinalNorm("encoder", stack), stack.PreNorm);
@@ -90,57 +135,57 @@ public sealed class Transformer : IDisposable
             memory[(2 * i) + 1] = $"{name}.cross_attention.value";
             layers[i] = new DecoderLayer(
                 SelfAttention(stack, name, Mask(stack.Attention).AndCausal()),
-                _weights.Norm($"{name}.self_attention_norm", stack),
-                Attention(stack, $"{name}.cross_attention", AttentionMask.None, _weights.Linear($"{name}.cross_attention.query")),
-                _weights.Norm($"{name}.cross_attention_norm", stack),
-                FeedForward(stack, name), _weights.Norm($"{name}.feed_forward_norm", stack));
+                Weights.Norm($"{name}.self_attention_norm", stack),
+                Attention(stack, $"{name}.cross_attention", AttentionMask.None, Weights.Linear($"{name}.cross_attention.query")),
+                Weights.Norm($"{name}.cross_attention_norm", stack),
+                FeedForward(stack, name), Weights.Norm($"{name}.feed_forward_norm", stack));
         }
 
         int alignmentLayer = Config.AlignmentLayer < 0 ? stack.Layers + Config.AlignmentLayer : Config.AlignmentLayer;
         int alignmentHeads = Config.AlignmentHeads == 0 ? stack.Attention.Heads : Config.AlignmentHeads;
         return new Decoder(
-            Embedding("decoder", stack), layers, FinalNorm("decoder", stack), stack.PreNorm, _weights.Linear(memory),
-            _weights.Output("output"), alignmentLayer, alignmentHeads);
+            Embedding("decoder", stack), layers, FinalNorm("decoder", stack), stack.PreNorm, Weights.Linear(memory),
+            Weights.Output("output"), alignmentLayer, alignmentHeads);
     }
 
     private TokenEmbedding Embedding(string side, StackConfig stack)
     {
         PositionTable positions = stack.Positions.Kind == PositionKind.Learned
-            ? new PositionTable(Backend, _weights.Release(_weights.Table($"{side}.positions.weight")))
+            ? new PositionTable(Backend, Weights.Release(Weights.Table($"{side}.positions.weight")))
             : new PositionTable(Backend, stack.Positions, Config.ModelDim);
         _positions.Add(positions);
-        NormWeights? norm = stack.EmbeddingNorm ? _weights.Norm($"{side}.embedding_norm", stack) : null;
+        NormWeights? norm = stack.EmbeddingNorm ? Weights.Norm($"{side}.embedding_norm", stack) : null;
         float scale = stack.EmbeddingScale ?? MathF.Sqrt(Config.ModelDim);
-        return new TokenEmbedding(_weights.Matrix($"{side}.embedding.weight"), scale, positions, norm);
+        return new TokenEmbedding(Weights.Matrix($"{side}.embedding.weight"), scale, positions, norm);
     }
 
     private AttentionLayer SelfAttention(StackConfig stack, string layer, AttentionMask mask)
     {
         string name = $"{layer}.self_attention";
-        return Attention(stack, name, mask, _weights.Linear($"{name}.query", $"{name}.key", $"{name}.value"));
+        return Attention(stack, name, mask, Weights.Linear($"{name}.query", $"{name}.key", $"{name}.value"));
     }
 
     private AttentionLayer Attention(StackConfig stack, string name, AttentionMask mask, LinearWeights input)
     {
         AttentionConfig attention = stack.Attention;
-        LinearWeights output = _weights.Linear($"{name}.output");
+        LinearWeights output = Weights.Linear($"{name}.output");
         bool additive = attention.Kind == AttentionKind.Additive;
         float scale = attention.Scale ?? (additive ? 1f : 1f / MathF.Sqrt(attention.HeadDim));
         var spec = new AttentionSpec(attention.Heads, scale, mask);
         return additive
-            ? new AdditiveAttention(spec, attention.HeadDim, input, output, _weights.Vector($"{name}.score.weight"))
+            ? new AdditiveAttention(spec, attention.HeadDim, input, output, Weights.Vector($"{name}.score.weight"))
             : new MultiHeadAttention(spec, attention.HeadDim, input, output);
     }
 
     private FeedForward FeedForward(StackConfig stack, string layer)
     {
-        LinearWeights? gate = stack.Gated ? _weights.Linear($"{layer}.feed_forward.gate") : null;
+        LinearWeights? gate = stack.Gated ? Weights.Linear($"{layer}.feed_forward.gate") : null;
         return new FeedForward(
-            _weights.Linear($"{layer}.feed_forward.up"), gate, _weights.Linear($"{layer}.feed_forward.down"), stack.Activation);
+            Weights.Linear($"{layer}.feed_forward.up"), gate, Weights.Linear($"{layer}.feed_forward.down"), stack.Activation);
     }
 
     private NormWeights? FinalNorm(string side, StackConfig stack) =>
-        stack.FinalNorm ? _weights.Norm($"{side}.final_norm", stack) : null;
+        stack.FinalNorm ? Weights.Norm($"{side}.final_norm", stack) : null;
 
     private static AttentionMask Mask(AttentionConfig attention) => AttentionMask.Window(
         attention.WindowLeft ?? AttentionMask.Unlimited, attention.WindowRight ?? AttentionMask.Unlimited);

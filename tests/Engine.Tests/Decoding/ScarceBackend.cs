@@ -1,7 +1,7 @@
 // A backend with little memory: it passes everything on, counts what is held, and refuses what would be too much, or one chosen
 // request. So tests see what becomes of a batch for which there is no room.
+using System.Diagnostics.CodeAnalysis;
 using Engine.Backends;
-using Engine.Formats;
 using Engine.Tensors;
 
 namespace Engine.Tests.Decoding;
@@ -10,6 +10,7 @@ namespace Engine.Tests.Decoding;
 internal sealed class ScarceBackend(IBackend inner) : IBackend
 {
     private readonly Dictionary<nint, long> _held = [];
+    private readonly IBackend _inner = inner;
     private long _ofFrame;
     private long _ofHeld;
 
@@ -34,7 +35,7 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
     /// <summary>What is thrown where memory is asked for; null: nothing, so far there is room.</summary>
     public Exception? Fault { get; set; }
 
-    public string Description => inner.Description;
+    public string Description => _inner.Description;
 
     public bool PrefersEqualSteps { get; init; }
 
@@ -43,87 +44,89 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
     public Tensor Allocate(Shape shape, DType type)
     {
         Ask(shape.Count * type.Bytes());
-        return Hold(inner.Allocate(shape, type));
+        return Hold(_inner.Allocate(shape, type));
     }
 
     public void Free(in Tensor tensor)
     {
-        inner.Free(tensor);
+        _inner.Free(tensor);
         if (_held.Remove(tensor.Handle, out long bytes)) _ofHeld -= bytes;
     }
 
-    public void BeginFrame() => inner.BeginFrame();
+    public void BeginFrame() => _inner.BeginFrame();
 
     public void EndFrame()
     {
-        inner.EndFrame();
+        _inner.EndFrame();
         _ofFrame = 0;
     }
 
     public Tensor Rent(Shape shape, DType type)
     {
         Ask(shape.Count * type.Bytes());
-        Tensor tensor = inner.Rent(shape, type);
+        Tensor tensor = _inner.Rent(shape, type);
         _ofFrame += shape.Count * type.Bytes();
         return tensor;
     }
 
-    public void Write(in Tensor destination, ReadOnlySpan<float> values) => inner.Write(destination, values);
+    public void Write(in Tensor destination, ReadOnlySpan<float> values) => _inner.Write(destination, values);
 
-    public void Write(in Tensor destination, ReadOnlySpan<int> values) => inner.Write(destination, values);
+    public void Write(in Tensor destination, ReadOnlySpan<int> values) => _inner.Write(destination, values);
 
-    public void Read(in Tensor source, Span<float> values) => inner.Read(source, values);
+    public void Read(in Tensor source, Span<float> values) => _inner.Read(source, values);
 
-    public void Read(in Tensor source, Span<int> values) => inner.Read(source, values);
+    public void Read(in Tensor source, Span<int> values) => _inner.Read(source, values);
 
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest) =>
-        inner.Pack(parts, rounding);
+        _inner.Pack(parts, rounding);
+
+    public bool SharesWeightsWith(IBackend other) => other is ScarceBackend scarce && _inner.SharesWeightsWith(scarce._inner);
 
     public Weight SelectOutputs(Weight weight, ReadOnlySpan<int> outputs)
     {
         Ask((long)outputs.Length * weight.Inputs * weight.Type.Bytes());
-        return inner.SelectOutputs(weight, outputs);
+        return _inner.SelectOutputs(weight, outputs);
     }
 
     public Tensor Embed(in Tensor ids, Weight table, float scale, in Tensor positions, in Tensor positionIds) =>
-        Count(inner.Embed(ids, table, scale, positions, positionIds));
+        Count(_inner.Embed(ids, table, scale, positions, positionIds));
 
     public Tensor Linear(in Tensor x, in LinearWeights weights, Activation activation = Activation.None) =>
-        Count(inner.Linear(x, weights, activation));
+        Count(_inner.Linear(x, weights, activation));
 
-    public Tensor Norm(in Tensor x, in NormWeights weights) => Count(inner.Norm(x, weights));
+    public Tensor Norm(in Tensor x, in NormWeights weights) => Count(_inner.Norm(x, weights));
 
-    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights) => Count(inner.AddNorm(x, residual, weights));
+    public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights) => Count(_inner.AddNorm(x, residual, weights));
 
     public Tensor AddNorm(in Tensor x, in Tensor residual, in NormWeights weights, out Tensor sum)
     {
-        Tensor y = inner.AddNorm(x, residual, weights, out sum);
+        Tensor y = _inner.AddNorm(x, residual, weights, out sum);
         Count(sum);
         return Count(y);
     }
 
-    public Tensor Add(in Tensor x, in Tensor y) => Count(inner.Add(x, y));
+    public Tensor Add(in Tensor x, in Tensor y) => Count(_inner.Add(x, y));
 
-    public Tensor Multiply(in Tensor x, in Tensor y) => Count(inner.Multiply(x, y));
+    public Tensor Multiply(in Tensor x, in Tensor y) => Count(_inner.Multiply(x, y));
 
     public Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
-        Count(inner.Attention(query, key, value, queries, keys, spec));
+        Count(_inner.Attention(query, key, value, queries, keys, spec));
 
     public Tensor AdditiveAttention(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec) =>
-        Count(inner.AdditiveAttention(query, key, value, score, queries, keys, spec));
+        Count(_inner.AdditiveAttention(query, key, value, score, queries, keys, spec));
 
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
         Ask(BytesOf(blocks, keyColumns, valueColumns));
-        return Hold(inner.AllocateCache(blocks, keyColumns, valueColumns, heads));
+        return Hold(_inner.AllocateCache(blocks, keyColumns, valueColumns, heads));
     }
 
     public void FreeCache(in KeyValueCache cache)
     {
-        inner.FreeCache(cache);
+        _inner.FreeCache(cache);
         Forget(cache);
     }
 
@@ -131,15 +134,15 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
     public KeyValueCache GrowCache(in KeyValueCache cache, int blocks)
     {
         Ask(BytesOf(blocks, cache.KeyColumns, cache.ValueColumns));
-        KeyValueCache larger = Hold(inner.GrowCache(cache, blocks));
+        KeyValueCache larger = Hold(_inner.GrowCache(cache, blocks));
         Forget(cache);
         return larger;
     }
 
     public void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots) =>
-        inner.Append(cache, keys, values, slots);
+        _inner.Append(cache, keys, values, slots);
 
-    public void CopyBlocks(in KeyValueCache cache, in Tensor pairs) => inner.CopyBlocks(cache, pairs);
+    public void CopyBlocks(in KeyValueCache cache, in Tensor pairs) => _inner.CopyBlocks(cache, pairs);
 
     public void CopyBlocks(ReadOnlySpan<KeyValueCache> caches, in Tensor pairs)
     {
@@ -149,44 +152,45 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
                 throw new ArgumentException("The caches differ in blocks, expected equal ones.", nameof(caches));
         }
 
-        inner.CopyBlocks(caches, pairs);
+        _inner.CopyBlocks(caches, pairs);
     }
 
     public Tensor CachedAttention(in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
-        Count(inner.CachedAttention(query, cache, view, spec));
+        Count(_inner.CachedAttention(query, cache, view, spec));
 
     public Tensor CachedAdditiveAttention(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
-        Count(inner.CachedAdditiveAttention(query, score, cache, view, spec));
+        Count(_inner.CachedAdditiveAttention(query, score, cache, view, spec));
 
     public Tensor CachedAttentionWeights(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads) =>
-        Count(inner.CachedAttentionWeights(query, score, cache, view, spec, firstHeads));
+        Count(_inner.CachedAttentionWeights(query, score, cache, view, spec, firstHeads));
 
-    public void Suppress(in Tensor logits, in Tensor places) => inner.Suppress(logits, places);
+    public void Suppress(in Tensor logits, in Tensor places) => _inner.Suppress(logits, places);
 
-    public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties) => inner.Penalize(logits, places, penalties);
+    public void Penalize(in Tensor logits, in Tensor places, in Tensor penalties) => _inner.Penalize(logits, places, penalties);
 
-    public Tensor SelectColumns(in Tensor x, in Tensor columns) => Count(inner.SelectColumns(x, columns));
+    public Tensor SelectColumns(in Tensor x, in Tensor columns) => Count(_inner.SelectColumns(x, columns));
 
-    public Tensor LogSoftmax(in Tensor logits) => Count(inner.LogSoftmax(logits));
+    public Tensor LogSoftmax(in Tensor logits) => Count(_inner.LogSoftmax(logits));
 
     public Tensor TopK(in Tensor logits, int k, out Tensor tokens)
     {
-        Tensor scores = inner.TopK(logits, k, out tokens);
+        Tensor scores = _inner.TopK(logits, k, out tokens);
         Count(tokens);
         return Count(scores);
     }
 
-    public Tensor LogProbability(in Tensor logits, in Tensor tokens) => Count(inner.LogProbability(logits, tokens));
+    public Tensor LogProbability(in Tensor logits, in Tensor tokens) => Count(_inner.LogProbability(logits, tokens));
 
-    public void Dispose() => inner.Dispose();
+    public void Dispose() => _inner.Dispose();
 
     private static long BytesOf(int blocks, int keyColumns, int valueColumns) =>
         (long)blocks * (keyColumns + valueColumns) * KeyValueCache.BlockPositions * sizeof(float);
 
     private static long BytesOf(in KeyValueCache cache) => BytesOf(cache.Blocks, cache.KeyColumns, cache.ValueColumns);
 
+    [SuppressMessage("Usage", "CA2201", Justification = "It is what IBackend promises.")]
     private void Ask(long bytes)
     {
         Requests++;

@@ -127,7 +127,7 @@ public sealed class ScarceMemoryTests : IDisposable
             translator.ScoreAsync(new ScoreRequest(["t3"], ["t4"]), Cancellation),
         ];
         foreach (Task task in tasks)
-            Assert.Same(_backend.Fault, await Assert.ThrowsAsync<InvalidOperationException>(() => task.WaitAsync(TimeSpan.FromSeconds(60))));
+            Assert.Same(_backend.Fault, await Assert.ThrowsAsync<InvalidOperationException>(() => task.WaitAsync(TimeSpan.FromSeconds(60), Cancellation)));
         _backend.Fault = null;
         Assert.Equal(expected, Text(translator.Translate(Requests(1)[0])));
     }
