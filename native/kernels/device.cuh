@@ -44,7 +44,8 @@ DEVICE long long most(long long a, long long b) { return a > b ? a : b; }
 DEVICE float larger(float left, float right) { return left > right ? left : right; }
 DEVICE float smaller(float left, float right) { return left < right ? left : right; }
 
-// Four floats that are read or written at once; the address is a multiple of 16.
+// Two or four floats that are read or written at once; the address is a multiple of 8 or 16.
+struct alignas(8) Float2 { float x, y; };
 struct alignas(16) Float4 { float x, y, z, w; };
 struct alignas(16) Int4 { int x, y, z, w; };
 

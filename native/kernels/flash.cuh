@@ -1,7 +1,7 @@
 // Attention of whole sentences by tensor cores (Dao 2023, FlashAttention-2): four warps have 16 or 32 queries each of one sentence and
 // head, and go together over tiles of keys, while the next tile is being copied. Scores, weights and sums stay in registers: the
 // layout of a score is that of a left factor, so weights go from one product into the next without leaving their lane.
-// query and y are float32 as elsewhere; keys and values are what pack_sentences made of them: [heads][key_rows][Width] each.
+// query and y are float32 as elsewhere, value_dim is even; keys and values are what pack_sentences made of them: [heads][key_rows][Width] each.
 #pragma once
 #include "tensor_core.cuh"
 
@@ -16,29 +16,28 @@ extern __shared__ Fragment shared_fragments[];
 // Keys of a tile: a barrier for each, and two tiles of keys and values in shared memory.
 constexpr int keys_of_tile(int elements, int width) { return elements == 2 && width <= 64 ? 64 : 32; }
 
-// Keys and values rounded, padded with zeros to the width. Grid: blocks of rows, heads, 2 (keys, values).
+// Keys and values rounded, padded with zeros to the width; a thread has one column, so that a warp reads and writes whole sectors
+// wherever the rows begin. Grid: blocks of rows, heads, 2 (keys, values).
 template <typename Arithmetic>
 DEVICE void pack_sentences(
     const float* key, long long key_stride, const float* value, long long value_stride, int rows, int head_dim, int value_dim,
-    int width, unsigned* packed_keys, unsigned* packed_values)
+    int width, typename Arithmetic::Element* packed_keys, typename Arithmetic::Element* packed_values)
 {
-    constexpr int Elements = Arithmetic::Elements;
-    int registers = width / Elements, rows_at_once = Threads / registers;
-    int place = thread_x() % registers, first = block_x() * rows_at_once * RowsOfPacking + thread_x() / registers;
-    if (thread_x() >= rows_at_once * registers) return;
+    int rows_at_once = Threads / width, column = thread_x() % width;
+    int first = block_x() * rows_at_once * RowsOfPacking + thread_x() / width;
+    if (thread_x() >= rows_at_once * width) return;
     bool is_value = block_z() != 0;
-    int dim = is_value ? value_dim : head_dim, column = place * Elements;
+    int dim = is_value ? value_dim : head_dim;
     long long stride = is_value ? value_stride : key_stride;
     const float* source = (is_value ? value : key) + (long long)block_y() * dim + column;
-    unsigned* target = (is_value ? packed_values : packed_keys) + (long long)block_y() * rows * registers + place;
+    typename Arithmetic::Element* target = (is_value ? packed_values : packed_keys) + (long long)block_y() * rows * width + column;
 #pragma unroll
     for (int i = 0; i < RowsOfPacking; i++)
     {
         long long row = first + i * rows_at_once;
         if (row >= rows) break;
-        float low = column < dim ? source[row * stride] : 0.0f;
-        float high = Elements == 2 && column + 1 < dim ? source[row * stride + 1] : 0.0f;
-        target[row * registers] = pack_saturated<Arithmetic>(low, high);
+        float number = column < dim ? source[row * stride] : 0.0f;
+        target[row * width] = (typename Arithmetic::Element)pack_saturated<Arithmetic>(number, 0.0f);
     }
 }
 
@@ -351,9 +350,8 @@ DEVICE void flash(
 #pragma unroll
         for (int c = 0; c < ValueTiles; c++)
         {
-            int column = 8 * c + 2 * last_place;
-            if (column < value_dim) output[8 * c] = sums[i / 2][c][2 * (i % 2)] * inverse;
-            if (column + 1 < value_dim) output[8 * c + 1] = sums[i / 2][c][2 * (i % 2) + 1] * inverse;
+            Float2 both{sums[i / 2][c][2 * (i % 2)] * inverse, sums[i / 2][c][2 * (i % 2) + 1] * inverse};
+            if (8 * c + 2 * last_place < value_dim) *(Float2*)(output + 8 * c) = both;
         }
     }
 }
@@ -372,7 +370,7 @@ DEVICE void flash(
 #define PACK_SENTENCES(name, arithmetic) \
     KERNEL(Threads) name( \
         const float* key, long long key_stride, const float* value, long long value_stride, int rows, int head_dim, \
-        int value_dim, int width, unsigned* packed_keys, unsigned* packed_values) \
+        int value_dim, int width, arithmetic::Element* packed_keys, arithmetic::Element* packed_values) \
     { \
         pack_sentences<arithmetic>( \
             key, key_stride, value, value_stride, rows, head_dim, value_dim, width, packed_keys, packed_values); \

@@ -15,6 +15,7 @@ struct alignas(16) Fragment { unsigned x[4]; };
 // and column 2 place + i % 2.
 struct BFloat16Arithmetic
 {
+    using Element = unsigned short;
     static constexpr int Elements = 2;
     static constexpr float Largest = 3.38953139e38f;
 
@@ -33,6 +34,7 @@ struct BFloat16Arithmetic
 
 struct Float16Arithmetic
 {
+    using Element = unsigned short;
     static constexpr int Elements = 2;
     static constexpr float Largest = LargestFloat16;
 
@@ -51,6 +53,7 @@ struct Float16Arithmetic
 
 struct Tf32Arithmetic
 {
+    using Element = unsigned;
     static constexpr int Elements = 1;
     static constexpr float Largest = 3.40116213e38f;
 

@@ -13,8 +13,10 @@ namespace Engine.Perf.Cuda;
 /// <param name="Bytes">Bytes that must be read and written at least, each once.</param>
 /// <param name="Operations">Multiply-adds that must be done on the units that the kernel uses; 0: bytes are the floor.</param>
 /// <param name="Prepare">Makes the arguments; what it returns is the call.</param>
+/// <param name="Arithmetic">Of the backend.</param>
 internal sealed record OperatorCase(
-    string Operator, string Shape, long Bytes, long Operations, Func<CudaBackend, Action> Prepare);
+    string Operator, string Shape, long Bytes, long Operations, Func<CudaBackend, Action> Prepare,
+    Arithmetic Arithmetic = Arithmetic.Float32);
 
 internal static class OperatorCases
 {
@@ -94,7 +96,24 @@ internal static class OperatorCases
             }
         }
 
-        foreach ((int rows, int length) in new[] { (1, 64), (8, 64), (64, 32) })
+        foreach (Arithmetic arithmetic in new[] { Arithmetic.TensorFloat32, Arithmetic.BFloat16 })
+        {
+            foreach (int headDim in new[] { 64, 128 })
+            {
+                const int Length = 512;
+                int heads = Width / headDim;
+                yield return new OperatorCase(
+                    $"Attention in {arithmetic}", $"1 × {Length}, {heads} × {headDim}", 4L * 4 * Length * Width, 0, b =>
+                    {
+                        Tensor q = Put(b, Length, Width), k = Put(b, Length, Width), v = Put(b, Length, Width);
+                        Ragged batch = Ragged.Create(b, [Length]);
+                        var spec = new AttentionSpec(heads, 1 / MathF.Sqrt(headDim), AttentionMask.None);
+                        return () => b.Attention(q, k, v, batch, batch, spec);
+                    }, arithmetic);
+            }
+        }
+
+        foreach ((int rows, int length) in new[] { (1, 64), (8, 64), (64, 32), (1, 1024) })
         {
             yield return new OperatorCase(
                 "CachedAttention", $"{rows} rows of {length}, {Heads} × 64", (8L * rows * length * Width) + (8L * rows * Width), 0, b =>

@@ -30,7 +30,7 @@ internal sealed record OperatorLine(
 
     public static OperatorLine Measure(CudaInfo info, OperatorCase work)
     {
-        using var backend = new CudaBackend(info, 0);
+        using var backend = new CudaBackend(info, 0, arithmetic: work.Arithmetic);
         backend.BeginFrame();
         Action call = work.Prepare(backend);
         backend.Context.Stream.Wait();

@@ -36,8 +36,8 @@ public sealed unsafe partial class CudaBackend
         Tensor y = Rent(new Shape(query.Rows, value.Columns), DType.Float32);
         if (y.Shape.Count == 0 || queries.Longest == 0) return y;
         int headDim = key.Columns / spec.Heads, valueDim = value.Columns / spec.Heads;
-        bool isForTensorCores =
-            score.IsNone && dropout.IsNone && headDim > 0 && Math.Max(headDim, valueDim) <= FlashKernels.WidestHead;
+        bool isForTensorCores = score.IsNone && dropout.IsNone && headDim > 0 && valueDim % 2 == 0
+            && Math.Max(headDim, valueDim) <= FlashKernels.WidestHead;
         if (_arithmetic != Arithmetic.Float32 && isForTensorCores && key.Rows > 0)
         {
             AttendByTensorCores(query, key, value, queries, keys, spec, y);
@@ -72,7 +72,7 @@ public sealed unsafe partial class CudaBackend
         long bytes = (long)spec.Heads * key.Rows * width * flash.ElementBytes;
         nint packedKeys = _arena.Take(bytes), packedValues = _arena.Take(bytes);
         Launch(
-            flash.Pack, Blocks(key.Rows, flash.RowsOfPackingBlock(width)), (uint)spec.Heads, 2, FlashKernels.Threads, 0,
+            flash.Pack, Blocks(key.Rows, FlashKernels.RowsOfPackingBlock(width)), (uint)spec.Heads, 2, FlashKernels.Threads, 0,
             Address(key), (long)key.Stride, Address(value), (long)value.Stride, key.Rows, headDim, valueDim, width, packedKeys,
             packedValues);
         Launch(

@@ -1,5 +1,5 @@
-// Flash attention by tensor cores: which of its kernels serves a head's width, and what that kernel is launched with. The numbers are
-// those of native/kernels/flash.cuh.
+// Flash attention by tensor cores: which of its kernels serves a head's width, and what that kernel is launched with. The numbers
+// are those of native/kernels/flash.cuh.
 using Engine.Backends;
 using Engine.Cuda.Device;
 
@@ -14,7 +14,7 @@ internal sealed class FlashKernels
     /// <summary>Threads of a block.</summary>
     public const int Threads = 128;
 
-    private const int BytesOfRegister = 4, RowsOfPacking = 4, BytesBetweenRows = 16;
+    private const int RowsOfPacking = 4, BytesBetweenRows = 16;
     private const int BytesWithoutAsking = 48 << 10;
 
     private static readonly int[] Widths = [16, 32, 64, 96, WidestHead];
@@ -53,7 +53,7 @@ internal sealed class FlashKernels
     public static int WidthOf(int headDim) => Array.Find(Widths, width => width >= headDim);
 
     /// <summary>Rows that a block packs.</summary>
-    public int RowsOfPackingBlock(int width) => Threads / (width * ElementBytes / BytesOfRegister) * RowsOfPacking;
+    public static int RowsOfPackingBlock(int width) => Threads / width * RowsOfPacking;
 
     /// <summary>The kernel of a width.</summary>
     public Kernel Attend(int width)
