@@ -56,7 +56,7 @@ public sealed class CommandTests : IDisposable
     [InlineData("devices=0", "cuInit fails with CUDA_ERROR_NO_DEVICE")]
     [InlineData("driver_version=11040", "the driver serves CUDA 11, and the engine knows cuBLAS from CUDA 12 on")]
     [InlineData("cublas_missing=1", "cublasCreate failed with ")]
-    [InlineData("fail_alloc=1", "cublasCreate failed with the resource allocation failed")]
+    [InlineData("fail_alloc=1", "Memory of PTX machine (stand-in) for cublasCreate was asked for; ")]
     [InlineData("fail_alloc=2", "33,554,432 bytes of memory of PTX machine (stand-in) were asked for; ")]
     [InlineData("fail_alloc=9", " were asked for; ")]
     [InlineData("jit_error=1", "the compiler was told to fail")]

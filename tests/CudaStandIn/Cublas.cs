@@ -32,7 +32,12 @@ internal static unsafe class Cublas
         if (Machine.Settings.CublasMissing) return NotInitialized;
         if (handle == null) return InvalidValue;
         DriverGraphs.Unsafe("cublasCreate_v2");
-        if (Machine.Settings.FailsAllocation()) return AllocationFailed;
+        if (Machine.Settings.FailsAllocation())
+        {
+            Machine.Note("cublasCreate_v2: this allocation was told to fail");
+            return AllocationFailed;
+        }
+
         *handle = Machine.Handles.Add(new CublasHandle());
         return 0;
     });

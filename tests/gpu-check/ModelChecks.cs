@@ -15,7 +15,6 @@ internal static class ModelChecks
     private const int SmallShare = 10;     // with small sizes every tenth case
     private const int BatchSize = 64;
     private const float ScoreTolerance = 1e-4f;
-    private static readonly string[] Types = ["float16", "bfloat16", "int8"];
     private static readonly string Data = Path.Combine(AppContext.BaseDirectory, "data");
 
     public static void Run(CudaInfo info, Settings settings, Report report)
@@ -45,19 +44,27 @@ internal static class ModelChecks
         int good = run.Count(static answer => answer.Difference(ScoreTolerance) is null);
         report.Add(new ModelFact(
             Name, "float32 beside CTranslate2", good, cases.Length, CaseRun.LargestError(cpu, run), ScoreTolerance, good == cases.Length));
-        AddEqual(report, Name, "float32 twice, bits", cpu.Count, run.Zip(Answer(new CudaBackend(info, 0), "float32")).Count(static pair => pair.First.HasBitsOf(pair.Second)));
-        foreach (string type in (string[])["float32", .. Types])
+        AddEqual(report, Name, "float32 twice, bits", cases.Length, Same(run, Answer(new CudaBackend(info, 0), "float32")));
+        var rounded = new Dictionary<string, IReadOnlyList<CaseAnswer>> { ["float32"] = cpu };
+        foreach (string type in (string[])["float32", "float16", "bfloat16", "int8"])
         {
-            IReadOnlyList<CaseAnswer> expected = Answer(new CpuBackend(), type);
-            IReadOnlyList<CaseAnswer> own = Answer(new CudaBackend(info, 0, usesOwnProducts: true), type);
-            AddEqual(report, Name, $"{type}, own products, the CPU's bits", cpu.Count, own.Zip(expected).Count(static pair => pair.First.HasBitsOf(pair.Second)));
-            if (type == "float32") continue;
-            IReadOnlyList<CaseAnswer> found = Answer(new CudaBackend(info, 0), type);
-            double bound = 2 * CaseRun.LargestError(cpu, expected), error = CaseRun.LargestError(cpu, found);
-            int equal = cases.Length - CaseRun.Different(expected, found);
-            bool isGood = error <= bound && cases.Length - equal <= CaseRun.Different(cpu, expected);
-            report.Add(new ModelFact(Name, $"{type} beside the CPU's", equal, cases.Length, error, bound, isGood));
+            IReadOnlyList<CaseAnswer> expected = rounded[type] = type == "float32" ? cpu : Answer(new CpuBackend(), type);
+            int same = Same(expected, Answer(new CudaBackend(info, 0, usesOwnProducts: true), type));
+            AddEqual(report, Name, $"{type}, own products, the CPU's bits", cases.Length, same);
         }
+
+        foreach (Precision precision in Precision.All)
+        {
+            IReadOnlyList<CaseAnswer> expected = rounded[precision.Measured];
+            IReadOnlyList<CaseAnswer> found = Answer(new CudaBackend(info, 0, arithmetic: precision.Arithmetic), precision.ComputeType);
+            double bound = precision.Bound(cpu, expected), error = CaseRun.LargestError(cpu, found);
+            int different = CaseRun.Different(cpu, found);
+            bool isGood = error <= bound && different <= 2 * CaseRun.Different(cpu, expected);
+            report.Add(new ModelFact(Name, $"{precision}, beside float32", cases.Length - different, cases.Length, error, bound, isGood));
+        }
+
+        int Same(IReadOnlyList<CaseAnswer> one, IReadOnlyList<CaseAnswer> other) =>
+            one.Zip(other).Count(static pair => pair.First.HasBitsOf(pair.Second));
     }
 
     private static void Khmer(CudaInfo info, Settings settings, Report report)

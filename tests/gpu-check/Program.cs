@@ -57,6 +57,6 @@ internal static class Program
         report.Section("roofs and products", () => ProductSpeed.Run(info, settings, report, roofs));
         report.Section("attention", () => AttentionSpeed.Run(info, settings, report));
         report.Section("row by row", () => RowSpeed.Run(info, settings, report, roofs));
-        report.Section("transformers", () => TransformerSpeed.Run(info, settings, report, roofs));
+        report.Section("transformers", () => TransformerSpeed.RunAll(info, settings, report, roofs));
     }
 }

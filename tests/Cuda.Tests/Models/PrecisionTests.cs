@@ -1,6 +1,5 @@
-// Models in less than float32 with cuBLAS's products. How far scores may be off is not chosen but measured on the CPU, which rounds to
-// the same types: what rounding does to a score there, D, is its size, and roundings that another order of sums turns the other way
-// do at most as much again. So scores are within 2 D of float32's, and the tokens of no more cases differ than rounding itself changes.
+// Models in less than float32 with cuBLAS's products: scores are within what rounding explains of the CPU's in float32, and the tokens of
+// at most twice as many cases are others as rounding itself changes, for the same reason (Precision).
 using Engine.Backends;
 using Engine.Cpu;
 using Engine.Decoding;
@@ -13,20 +12,21 @@ public sealed class PrecisionTests
 {
     private const string Model = "aren-v6-float32";
 
-    [Theory]
-    [InlineData("float16")]
-    [InlineData("bfloat16")]
-    [InlineData("int8")]
-    public void Scores_are_off_by_no_more_than_rounding_explains(string type)
+    public static TheoryData<int> Ways => [.. Enumerable.Range(0, Precision.All.Count)];
+
+    [Theory, MemberData(nameof(Ways))]
+    public void Scores_are_off_by_no_more_than_rounding_explains(int way)
     {
-        using IBackend cpu = new CpuBackend(), cuda = Device.Open(usesOwnProducts: false);
-        IReadOnlyList<CaseAnswer> exact = Answer(cpu, "float32"), rounded = Answer(cpu, type), found = Answer(cuda, type);
+        Precision precision = Precision.All[way];
+        using IBackend cpu = new CpuBackend(), cuda = Device.Open(usesOwnProducts: false, precision.Arithmetic);
+        IReadOnlyList<CaseAnswer> exact = Answer(cpu, "float32"), rounded = Answer(cpu, precision.Measured);
+        IReadOnlyList<CaseAnswer> found = Answer(cuda, precision.ComputeType);
         Assert.True(found.Count >= 75, $"Only {found.Count} cases are asked.");
-        double bound = 2 * CaseRun.LargestError(exact, rounded), error = CaseRun.LargestError(exact, found);
-        TestContext.Current.SendDiagnosticMessage("{0}: the largest error of a token's score is {1:G3}, allowed {2:G3}.", type, error, bound);
-        Assert.InRange(error, 0, bound);
-        int changed = CaseRun.Different(exact, rounded), different = CaseRun.Different(rounded, found);
-        Assert.True(different <= changed, $"The tokens of {different} cases differ, and rounding changes those of {changed}.");
+        double bound = precision.Bound(exact, rounded), error = CaseRun.LargestError(exact, found);
+        Assert.True(error <= bound, $"{precision}: a token's score is off by {error:G3}, allowed {bound:G3}.");
+        Assert.True(error > 0, $"{precision}: nothing is rounded.");
+        int changed = CaseRun.Different(exact, rounded), different = CaseRun.Different(exact, found);
+        Assert.True(different <= 2 * changed, $"{precision}: the tokens of {different} cases differ, and rounding changes those of {changed}.");
     }
 
     private static IReadOnlyList<CaseAnswer> Answer(IBackend backend, string type)

@@ -12,6 +12,8 @@ internal sealed class LibraryProducts(CudaInfo info) : BackendConformance
     // cuBLAS chooses its algorithm by the shape, so a row's bits depend on how many rows stand beside it.
     protected override bool IsBatchInvariant => false;
 
+    protected override bool RoundsToFloat16 => true;
+
     protected override bool SeesValues => false;
 
     protected override IBackend Create() => new GuardedBackend(new CudaBackend(info, 0));

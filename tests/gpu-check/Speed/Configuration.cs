@@ -14,23 +14,22 @@ namespace Engine.GpuCheck.Speed;
 /// <param name="Options">Options of the backend.</param>
 internal sealed record Configuration(string Name, string ComputeType, string Product, BackendOptions Options)
 {
-    private static readonly BackendOptions Run = new(), Batch = new() { Deterministic = Determinism.Batch };
-
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Configuration> All { get; } =
     [
-        new("float32", "float32", "float32", Run),
-        new("float32, own products", "float32", "float32", Batch),
-        new("float16", "float16", "float16", Run),
-        new("bfloat16", "bfloat16", "bfloat16", Run),
-        new("int8", "int8", "int8", Run),
+        new("float32", "float32", "float32", new()),
+        new("float32, own products", "float32", "float32", new() { Deterministic = Determinism.Batch }),
+        new("tf32", "float32", "tf32", new() { Arithmetic = Arithmetic.TensorFloat32 }),
+        new("float16", "float16", "float16", new() { Arithmetic = Arithmetic.Float16 }),
+        new("bfloat16", "bfloat16", "bfloat16", new() { Arithmetic = Arithmetic.BFloat16 }),
+        new("int8", "int8", "int8", new()),
     ];
 
     /// <summary>Bytes of a weight.</summary>
     public int BytesOfWeight => ComputeType switch { "float16" or "bfloat16" => 2, "int8" => 1, _ => 4 };
 
-    /// <summary>Whether its attention is another than that of the first configuration.</summary>
-    public bool HasOwnAttention => Name == All[0].Name;
+    /// <summary>Whether attention is computed as in no configuration before it.</summary>
+    public bool HasOwnAttention => Name == All[0].Name || Options.Arithmetic != Arithmetic.Float32;
 
     /// <summary>Opens the backend.</summary>
     public CudaBackend Open(CudaInfo info) => new(info, Options);

@@ -1,9 +1,11 @@
 // Whole models with random weights: target tokens a second by batch, for each configuration. Beside a step stands its floor: the weights
 // of the decoder and the caches are read once.
 using System.Diagnostics;
+using Engine.Backends;
 using Engine.Cuda;
 using Engine.Decoding;
 using Engine.Formats;
+using Engine.GpuCheck.Cases;
 using Engine.Models;
 using Engine.Reference;
 
@@ -22,7 +24,10 @@ internal static class TransformerSpeed
     private static readonly (string Name, TransformerConfig Config)[] Small =
         [("tiny", RandomModel.Config(modelDim: 32, heads: 2, hiddenDim: 64, layers: 1, vocabulary: 37))];
 
-    public static void Run(CudaInfo info, Settings settings, Report report, Roofs roofs)
+    /// <summary>What is translated how: a batch of sentences, so many steps.</summary>
+    private sealed record Run(ModelData Data, string Name, Configuration Configuration, int Batch, int Steps);
+
+    public static void RunAll(CudaInfo info, Settings settings, Report report, Roofs roofs)
     {
         foreach ((string name, TransformerConfig config) in settings.IsSmall ? Small : Full)
         {
@@ -33,15 +38,18 @@ internal static class TransformerSpeed
                 foreach (int batch in settings.IsSmall ? [1, 3] : (int[])[1, 8, 64, 512])
                 {
                     if (report.IsTooLateFor($"{name} {configuration.Name}, batch {batch}")) return;
-                    Measure(backend, data, name, configuration, batch, settings.IsSmall ? 3 : 32, report, roofs);
+                    var run = new Run(data, name, configuration, batch, settings.IsSmall ? 3 : 32);
+                    Measure(backend, run, "", report, roofs);
+                    if (configuration.Options.Deterministic == Determinism.Run)
+                        Measure(new ForwardingBackend(backend), run, ", without graphs", report, roofs);
                 }
             }
         }
     }
 
-    private static void Measure(
-        CudaBackend backend, ModelData data, string name, Configuration configuration, int batch, int steps, Report report, Roofs roofs)
+    private static void Measure(IBackend backend, Run run, string how, Report report, Roofs roofs)
     {
+        (ModelData data, string name, Configuration configuration, int batch, int steps) = run;
         using Translator translator = Translator.Load(
             data, new TranslatorOptions(backend) { BatchSize = batch, ComputeType = configuration.ComputeType });
         var random = new Random(1);
@@ -60,7 +68,7 @@ internal static class TransformerSpeed
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        string what = $"{name} {configuration.Name}, batch {batch}";
+        string what = $"{name} {configuration.Name}, batch {batch}{how}";
         report.Add(new Measure("transformer", what, batch * steps / best, "tokens/s"));
         double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch, steps) / roofs.CopyBytes;
         report.Add(new Measure(
