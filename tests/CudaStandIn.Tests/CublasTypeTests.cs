@@ -54,7 +54,8 @@ public sealed unsafe class CublasTypeTests : DeviceTests
             sbyte[] b = [.. Enumerable.Range(0, batches * n * k).Select(_ => (sbyte)random.Next(-128, 128))];
             int[] c = [.. Enumerable.Range(0, batches * m * n).Select(_ => random.Next(-1000, 1000))];
             nint pa = Upload(a, stream), pb = Upload(b, stream), pc = Upload(c, stream);
-            Assert.Equal(0, Batched(handle, 1, 0, m, n, k, &alpha, pa, I8, k, m * k, pb, I8, k, n * k, &beta, pc, I32, m, m * n, batches, Compute32I));
+            Assert.Equal(0, Batched(
+                handle, 1, 0, m, n, k, &alpha, pa, I8, k, m * k, pb, I8, k, n * k, &beta, pc, I32, m, m * n, batches, Compute32I));
             int[] found = Download<int>(pc, c.Length, stream);
             for (int i = 0; i < c.Length; i++)
             {
@@ -113,7 +114,9 @@ public sealed unsafe class CublasTypeTests : DeviceTests
         int lda = Math.Max(1, transA == 0 ? m : k), ldb = Math.Max(1, transB == 0 ? k : n);
         Assert.Equal(0, batches == 1
             ? Single(handle, transA, transB, m, n, k, &alpha, pa, type, lda, pb, type, ldb, &beta, pc, result, m, compute)
-            : Batched(handle, transA, transB, m, n, k, &alpha, pa, type, lda, m * k, pb, type, ldb, 0, &beta, pc, result, m, m * n, batches, compute));
+            : Batched(
+                handle, transA, transB, m, n, k, &alpha, pa, type, lda, m * k, pb, type, ldb, 0, &beta, pc, result, m, m * n, batches,
+                compute));
         float[] found = Take(pc, result, c.Length, stream);
         bool isTF32 = compute == Compute32FastTF32 || (mode == 3 && type == F32);
         for (int i = 0; i < found.Length; i++)
@@ -130,7 +133,8 @@ public sealed unsafe class CublasTypeTests : DeviceTests
 
             double start = beta * Read(c[i], result, false), expected = (alpha * sum) + start;
             double unit = result == BF16 ? 1.0 / 256 : result == F16 ? 1.0 / 2048 : 0;
-            double bound = ((k + 3) * (size + Math.Abs(start)) / (1 << 24)) + (unit * Math.Abs(expected)) + (result == F16 ? Math.ScaleB(1, -25) : 0);
+            double least = result == F16 ? Math.ScaleB(1, -25) : 0;     // half the step between the smallest numbers
+            double bound = ((k + 3) * (size + Math.Abs(start)) / (1 << 24)) + (unit * Math.Abs(expected)) + least;
             Assert.InRange(found[i] - expected, -bound, bound);
         }
     }

@@ -147,7 +147,8 @@ public sealed unsafe class OrderTests : DeviceTests
                     // x = y yᵀ, 10 by 10.
                     float one = 1, zero = 0;
                     Driver.Good("cublasSetStream_v2", Blas, stream);
-                    var gemm = (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, void*, nint, int, int, nint, int, int, void*, nint, int, int, int, int, int>)
+                    var gemm = (delegate* unmanaged[Cdecl]<
+                        nint, int, int, int, int, int, void*, nint, int, int, nint, int, int, void*, nint, int, int, int, int, int>)
                         NativeLibrary.GetExport(Driver.Library, "cublasGemmEx");
                     Assert.Equal(0, gemm(Blas, 0, 1, 10, 10, 10, &one, Y, 0, 10, Y, 0, 10, &zero, X, 0, 10, 68, -1));
                     break;

@@ -23,8 +23,8 @@ public sealed unsafe class ProfileTests : DeviceTests
 
         // 31 whole warps and one of eight lanes, each with two loads and a store: 93 × 4 sectors and 3, twice; 3 × 4,000 bytes, twice.
         long instructions = Driver.Count("instructions") - before;
-        Assert.Equal(
-            "kernel launches instructions global_accesses global_bytes sectors ideal_sectors shared_accesses bank_conflicts".Split(' '), Profile()[0]);
+        const string Names = "kernel launches instructions global_accesses global_bytes sectors ideal_sectors shared_accesses bank_conflicts";
+        Assert.Equal(Names.Split(' '), Profile()[0]);
         Assert.Equal($"add 2 {instructions} 192 24000 750 750 0 0".Split(' '), Profile()[1]);
         Driver.Arm("profile", 0);
         Assert.Equal(0, Driver.Add(add, x, y, 1000, stream));
@@ -50,11 +50,12 @@ public sealed unsafe class ProfileTests : DeviceTests
 
     private static string[][] Profile()
     {
+        var copy = (delegate* unmanaged[Cdecl]<byte*, long, long>)NativeLibrary.GetExport(Driver.Library, "standin_profile");
         var buffer = new byte[1 << 16];
         fixed (byte* at = buffer)
         {
-            long length = ((delegate* unmanaged[Cdecl]<byte*, long, long>)NativeLibrary.GetExport(Driver.Library, "standin_profile"))(at, buffer.Length);
-            return [.. Encoding.UTF8.GetString(buffer, 0, (int)length).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => line.Split('\t'))];
+            string text = Encoding.UTF8.GetString(buffer, 0, (int)copy(at, buffer.Length));
+            return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => line.Split('\t'))];
         }
     }
 }

@@ -48,7 +48,8 @@ internal static unsafe class DriverLaunch
     // A graph may outlive the module of its kernels.
     private static void Run(Kernel kernel, LaunchSpec spec, byte[] bytes, WorkOrder? order)
     {
-        if (kernel.IsDisposed) throw new StandInException(Code.InvalidHandle, $"use after free: the module of kernel {kernel.Name} was unloaded");
+        if (kernel.IsDisposed)
+            throw new StandInException(Code.InvalidHandle, $"use after free: the module of kernel {kernel.Name} was unloaded");
         Profile? profile = Machine.Settings.Profiles ? new Profile { Launches = 1 } : null;
         Machine.Counters.Instructions += Launcher.Run(kernel, spec with { Order = order, Profile = profile }, Machine.Memory, bytes);
         if (profile == null) return;

@@ -196,8 +196,9 @@ internal static unsafe class DriverMemory
     // A graph may outlive the memory that it copies from or to.
     private static void CheckPinned(nint pointer, nuint bytes)
     {
-        if (!Machine.Handles.IsPinned(pointer, (long)bytes))
-            throw new StandInException(Code.InvalidValue, $"use after free: {bytes:N0} bytes of pinned memory at 0x{pointer:X}, which was freed");
+        if (Machine.Handles.IsPinned(pointer, (long)bytes)) return;
+        throw new StandInException(
+            Code.InvalidValue, $"use after free: {bytes:N0} bytes of pinned memory at 0x{pointer:X}, which was freed");
     }
 
     // What was never written reads as ones: NaN as f32, -1 as an integer.

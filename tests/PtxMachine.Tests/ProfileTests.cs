@@ -36,7 +36,7 @@ public sealed class ProfileTests
     [InlineData("mul.wide.u32 %w0, %i0, 132; add.s64 %w0, %w0, %w1; st.shared.u32 [%w0], %i0;", 0)]              // padded
     [InlineData("mul.wide.u32 %w0, %i0, 8; add.s64 %w0, %w0, %w1; st.shared.v2.u32 [%w0], {%i0, %i0};", 0)]      // two halves of a warp
     [InlineData("mul.wide.u32 %w0, %i0, 16; add.s64 %w0, %w0, %w1; st.shared.v4.u32 [%w0], {%i0, %i0, %i0, %i0};", 0)]
-    [InlineData("mul.wide.u32 %w0, %i0, 32; add.s64 %w0, %w0, %w1; st.shared.v4.u32 [%w0], {%i0, %i0, %i0, %i0};", 4)]   // 2 instead of 1, four times
+    [InlineData("mul.wide.u32 %w0, %i0, 32; add.s64 %w0, %w0, %w1; st.shared.v4.u32 [%w0], {%i0, %i0, %i0, %i0};", 4)]   // one in four
     [InlineData("mul.wide.u32 %w0, %i0, 16; add.s64 %w0, %w0, %w1; cvta.shared.u64 %w2, %w0; st.u32 [%w2], %i0;", 3)]    // four words a bank
     public void Bank_conflicts_of_one_access(string body, long conflicts)
     {

@@ -82,14 +82,31 @@ internal static class MutantTable
             "operands", "integers"),
         new("quantise", "gemm_i16", Barrier, 2, "", "barrier", "integers"),
         new("quantise", "finish_sums", @"^rcp\.rn\.f32", 1, "mov.f32", "operator", "integers"),
+        new("quantise", "round_bf16", ", -65536;", 1, ", -131072;", "mask", "rounded"),
+        new("quantise", "to_bf16", ", 32767;", 1, ", 0;", "rounding", "refresh"),
+
+        new("few_floats", "few_1_f32", Shuffle(16), 5, Shuffled(8), "distance", "few floats"),
+        new("few_floats", "few_4_f32", Barrier, 1, "", "barrier", "few floats"),
+        new("few_floats", "few_8_f32", @"^st\.shared\.f32", 1, "", "store", "few floats"),
+
+        new("few_halves", "few_1_f16", Shuffle(1), 3, Shuffled(2), "distance", "few floats"),
+        new("few_halves", "few_1_bf16", ", 32767;", 1, ", 0;", "rounding", "few floats"),
+        new("few_halves", "few_4_bf16", ", -65536;", 2, ", -131072;", "mask", "few floats"),
+        new("few_halves", "few_8_f16", Barrier, 1, "", "barrier", "few floats"),
+
+        new("few_integers", "few_1_i8", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "few integers"),
+        new("few_integers", "few_1_i16", @"^st\.shared\.u16", 2, "", "store", "few integers"),
+        new(
+            "few_integers", "few_4_i8", @"^dp4a\.s32\.s32 (\S+), (\S+), (\S+), (\S+);", 1, "dp4a.s32.s32 $1, $2, $2, $4;",
+            "operands", "few integers"),
         new("few_integers", "few_4_i8", Barrier, 1, "", "barrier", "few integers"),
         new("few_integers", "few_4_i8", Shuffle(16), 5, Shuffled(8), "distance", "few integers"),
         new(
             "few_integers", "few_1_i8", @"^dp4a\.s32\.s32 (\S+), (\S+), (\S+), (\S+);", 1, "dp4a.s32.s32 $1, $2, $2, $4;",
             "operands", "few integers"),
         new("few_integers", "few_8_i16", Barrier, 1, "", "barrier", "few integers"),
-        new("quantise", "round_bf16", ", -65536;", 1, ", -131072;", "mask", "rounded"),
-        new("quantise", "to_bf16", ", 32767;", 1, ", 0;", "rounding", "refresh"),
+        new("few_integers", "few_8_i8", Shuffle(16), 1, Shuffled(8), "distance", "few integers"),
+        new("few_integers", "few_8_i16", "0f447A0000", 1, "0f447A4000", "constant", "few integers"),
 
         new("attention", "attention_dot_1", Barrier, 1, "", "barrier", "attention"),
         new("attention", "attention_dot_1", Barrier, 2, "", "barrier", "attention"),
@@ -113,6 +130,7 @@ internal static class MutantTable
         new("cache", "append", AtLeast, 3, Above, "bound", "cache"),
         new("cache", "copy_blocks", @"^st\.global\.u64", 1, "", "store", "copied blocks"),
         new("cache", "copy_blocks", @"^shl\.b32 (\S+), (\S+), 2;", 1, "shl.b32 $1, $2, 1;", "bound", "copied blocks"),
+        new("cache", "copy_blocks_of_layers", @"^st\.u64", 1, "", "store", "copied blocks"),
         new("cache", "cached_dot_1", WarpBarrier, 2, "", "barrier", "cache"),
         new("cache", "cached_dot_2", @"^and\.b32 (\S+), (\S+), -64;", 1, "and.b32 $1, $2, -32;", "mask", "cache"),
         new("cache", "cached_dot_4", WarpBarrier, 1, "", "barrier", "cache"),

@@ -8,37 +8,45 @@ using Xunit;
 namespace Cuda.Tests.Mutants;
 
 /// <summary>
-/// A mutant is in every module that is loaded, and a reset takes all handles and findings, so nothing else may run, and what was
-/// found before is looked at first.
+/// Tests that count, plant or break something on the device that all share. A reset takes all findings, so what the tests before them
+/// left is looked at first.
 /// </summary>
 [CollectionDefinition(StandIn.Alone, DisableParallelization = true)]
-public sealed class AloneOnTheStandIn : ICollectionFixture<AloneOnTheStandIn>, IDisposable
+public sealed class AloneOnTheStandIn : ICollectionFixture<AloneOnTheStandIn>
 {
     public AloneOnTheStandIn()
     {
         if (StandIn.Missing is null) NothingIsLeft.Check();
     }
+}
 
+[Collection(StandIn.Alone)]
+public sealed class MutantTests : IDisposable
+{
+    private readonly Dictionary<string, List<Result>> _expected = [];
+    private readonly ITestOutputHelper _output;
+
+    public MutantTests(ITestOutputHelper output)
+    {
+        _output = output;
+        if (StandIn.Missing is null) NothingIsLeft.Check();
+    }
+
+    public static TheoryData<string> Cases => [.. OperatorCases.All.Keys];
+
+    // A mutant is in every module that is loaded, and the device of one that was caught is lost.
     public void Dispose()
     {
         if (StandIn.Missing is null) StandIn.Reset();
         GC.SuppressFinalize(this);
     }
-}
-
-[Collection(StandIn.Alone)]
-public sealed class MutantTests(ITestOutputHelper output)
-{
-    private readonly Dictionary<string, List<Result>> _expected = [];
-
-    public static TheoryData<string> Cases => [.. OperatorCases.All.Keys];
 
     [Theory, MemberData(nameof(Cases))]
     public void Without_a_mutant_a_case_gives_what_the_CPU_gives(string name)
     {
         Assert.SkipWhen(StandIn.Missing is not null, StandIn.Missing ?? "");
         StandIn.Reset();
-        using (CudaBackend backend = Device.Open(usesOwnProducts: true))
+        using (CudaBackend backend = Open(name))
         {
             (List<Result> expected, List<Result> found) = (Expected(name), Run(backend, name));
             Assert.Equal(expected.Count, found.Count);
@@ -62,7 +70,7 @@ public sealed class MutantTests(ITestOutputHelper output)
                 case "": byResult++; break;
                 case var found:
                     byCheck++;
-                    output.WriteLine($"{mutant}: {found}");
+                    _output.WriteLine($"{mutant}: {found}");
                     break;
             }
         }
@@ -70,7 +78,7 @@ public sealed class MutantTests(ITestOutputHelper output)
         int count = MutantTable.All.Count;
         string score = $"mutants: {byCheck + byResult} of {count} caught: "
             + $"{byCheck} by a check of the stand-in, {byResult} by results";
-        output.WriteLine(score);
+        _output.WriteLine(score);
         Console.WriteLine(score);
         Assert.True(survivors.Count == 0, $"{score}\n{string.Join('\n', survivors)}");
         Assert.True(count >= 60, $"There are {count} mutants, expected at least 60.");
@@ -91,7 +99,7 @@ public sealed class MutantTests(ITestOutputHelper output)
         StandIn.Reset();
         mutant.Plant();
         List<Result>? found = null;
-        using (CudaBackend backend = Device.Open(usesOwnProducts: true))
+        using (CudaBackend backend = Open(mutant.Case))
         {
             try
             {
@@ -119,11 +127,13 @@ public sealed class MutantTests(ITestOutputHelper output)
         return _expected[name] = Run(cpu, name);
     }
 
+    private static CudaBackend Open(string name) => Device.Open(OperatorCases.All[name].UsesOwnProducts);
+
     private static List<Result> Run(ITrainingBackend backend, string name)
     {
         using var bench = new Bench(backend);
-        backend.BeginFrame();
-        OperatorCases.All[name](bench);
+        backend.BeginFrame(OperatorCases.All[name].Repeats);
+        OperatorCases.All[name].Run(bench);
         bench.Finish();
         backend.EndFrame();
         return bench.Results;

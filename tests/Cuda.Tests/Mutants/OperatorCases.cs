@@ -6,42 +6,49 @@ using Engine.Tensors;
 
 namespace Cuda.Tests.Mutants;
 
+/// <summary>Operators, and how the backend that runs them is opened and the frame begun.</summary>
+internal sealed record OperatorCase(Action<Bench> Run)
+{
+    public bool UsesOwnProducts { get; init; } = true;
+
+    /// <summary>Whether the frame's work is written down first.</summary>
+    public bool Repeats { get; init; }
+}
+
 internal static class OperatorCases
 {
-    public static IReadOnlyDictionary<string, Action<Bench>> All { get; } = new Dictionary<string, Action<Bench>>
+    public static IReadOnlyDictionary<string, OperatorCase> All { get; } = new Dictionary<string, OperatorCase>
     {
-        ["norm"] = Norm,
-        ["elements"] = Elements,
-        ["logits"] = Logits,
-        ["softmax"] = Softmax,
-        ["best"] = Best,
-        ["embed"] = Embed,
-        ["product"] = Product,
-        ["half"] = Half,
-        ["few"] = Few,
-        ["integers"] = static bench => Integers(bench, 9),
-        ["few integers"] = static bench =>
-        {
-            foreach (int rows in new[] { 1, 3, 7 }) Integers(bench, rows);
-        },
-        ["rounded"] = Rounded,
-        ["refresh"] = Refresh,
-        ["attention"] = static bench => Attention(bench, isAdditive: false, 0f),
-        ["additive"] = static bench => Attention(bench, isAdditive: true, 0f),
-        ["dropped attention"] = static bench => Attention(bench, isAdditive: false, 0.3f),
-        ["dropped additive"] = static bench => Attention(bench, isAdditive: true, 0.3f),
-        ["cache"] = static bench => Cache(bench, isAdditive: false),
-        ["additive cache"] = static bench => Cache(bench, isAdditive: true),
-        ["copied blocks"] = CopiedBlocks,
-        ["dropout"] = Dropped,
-        ["slopes"] = Slopes,
-        ["loss"] = Loss,
-        ["norm gradient"] = NormGradient,
-        ["embed gradient"] = EmbedGradient,
-        ["product gradient"] = ProductGradient,
-        ["optimizer"] = Optimizer,
-        ["attention gradient"] = static bench => AttentionGradient(bench, isAdditive: false),
-        ["additive gradient"] = static bench => AttentionGradient(bench, isAdditive: true),
+        ["norm"] = new(Norm),
+        ["elements"] = new(Elements),
+        ["logits"] = new(Logits),
+        ["softmax"] = new(Softmax),
+        ["best"] = new(Best),
+        ["embed"] = new(Embed),
+        ["product"] = new(Product),
+        ["half"] = new(Half),
+        ["few"] = new(Few),
+        ["few floats"] = new(FewFloats) { UsesOwnProducts = false, Repeats = true },
+        ["few integers"] = new(FewIntegers) { Repeats = true },
+        ["integers"] = new(Integers),
+        ["rounded"] = new(Rounded),
+        ["refresh"] = new(Refresh),
+        ["attention"] = new(static bench => Attention(bench, isAdditive: false, 0f)),
+        ["additive"] = new(static bench => Attention(bench, isAdditive: true, 0f)),
+        ["dropped attention"] = new(static bench => Attention(bench, isAdditive: false, 0.3f)),
+        ["dropped additive"] = new(static bench => Attention(bench, isAdditive: true, 0.3f)),
+        ["cache"] = new(static bench => Cache(bench, isAdditive: false)),
+        ["additive cache"] = new(static bench => Cache(bench, isAdditive: true)),
+        ["copied blocks"] = new(CopiedBlocks),
+        ["dropout"] = new(Dropped),
+        ["slopes"] = new(Slopes),
+        ["loss"] = new(Loss),
+        ["norm gradient"] = new(NormGradient),
+        ["embed gradient"] = new(EmbedGradient),
+        ["product gradient"] = new(ProductGradient),
+        ["optimizer"] = new(Optimizer),
+        ["attention gradient"] = new(static bench => AttentionGradient(bench, isAdditive: false)),
+        ["additive gradient"] = new(static bench => AttentionGradient(bench, isAdditive: true)),
     };
 
     private static void Norm(Bench bench)
@@ -138,10 +145,10 @@ internal static class OperatorCases
         bench.GiveAlone(rows, Outputs, () => bench.Backend.Linear(x, weights with { Bias = Tensor.None }, Activation.Gelu));
     }
 
-    private static void Integers(Bench bench, int rows)
+    private static void Integers(Bench bench)
     {
-        const int Inputs = 149, Outputs = 67;
-        Tensor x = bench.Table(rows, Inputs, 1), bias = bench.Table(1, Outputs, 3);
+        const int Rows = 11, Inputs = 149, Outputs = 67;
+        Tensor x = bench.Table(Rows, Inputs, 1), bias = bench.Table(1, Outputs, 3);
         foreach (DType type in new[] { DType.Int8, DType.Int16 })
         {
             foreach (ActivationRounding rounding in new[] { ActivationRounding.Nearest, ActivationRounding.Legacy })
@@ -149,6 +156,53 @@ internal static class OperatorCases
                 Weight weight = bench.Weight(type, Outputs, Inputs, 2, rounding);
                 bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, bias), Activation.Silu));
                 bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+            }
+        }
+    }
+
+    // For so few rows a product is another kernel, which takes the norm before it along. Sums of integers are exact.
+    private static void FewIntegers(Bench bench)
+    {
+        const int Inputs = 149, Outputs = 67;
+        var norm = new NormWeights(bench.Table(1, Inputs, 3), bench.Table(1, Inputs, 4), 1e-5f);
+        Tensor bias = bench.Table(1, Outputs, 5);
+        foreach (int rows in new[] { 1, 3, 7 })
+        {
+            foreach (DType type in new[] { DType.Int8, DType.Int16 })
+            {
+                var weights = new LinearWeights(bench.Weight(type, Outputs, Inputs, 2), bias);
+                Tensor x = bench.Table(rows, Inputs, 1), normed = bench.Backend.Norm(x, norm);
+                bench.Give(bench.Backend.Linear(normed, weights, Activation.Relu));
+                bench.Give(normed);
+                bench.Give(bench.Backend.Linear(x, weights));
+            }
+        }
+    }
+
+    // Sums of floats are those of lanes, so they are held against what the length of a sum allows.
+    private static void FewFloats(Bench bench)
+    {
+        const int Inputs = 149, Outputs = 67;
+        (DType Type, ActivationRounding Rounding)[] types =
+        [
+            (DType.Float32, ActivationRounding.Nearest), (DType.Float16, ActivationRounding.Nearest),
+            (DType.BFloat16, ActivationRounding.Nearest), (DType.BFloat16, ActivationRounding.BFloat16),
+        ];
+        foreach (int rows in new[] { 1, 3, 7 })
+        {
+            foreach ((DType type, ActivationRounding rounding) in types)
+            {
+                float[] x = Bench.Values(rows * Inputs, 1), weight = Bench.Values(Outputs * Inputs, 2, 0.3);
+                var bound = new double[rows * Outputs];
+                for (int i = 0; i < bound.Length; i++)
+                {
+                    for (int k = 0; k < Inputs; k++)
+                        bound[i] += Math.Abs(x[(i / Outputs * Inputs) + k] * weight[(i % Outputs * Inputs) + k]);
+                    bound[i] *= 1.02 * (Inputs + 2) * ErrorBound.UnitRoundoff;      // rounded numbers are up to 2^-7 larger
+                }
+
+                var weights = new LinearWeights(bench.Weight(type, Outputs, Inputs, 2, rounding), Tensor.None);
+                bench.Give(bench.Backend.Linear(bench.Table(rows, Inputs, x), weights), bound);
             }
         }
     }
@@ -232,10 +286,17 @@ internal static class OperatorCases
         bench.Backend.Append(cache, bench.Table(16, Width, 1), bench.Table(16, Width, 2), bench.Row([.. Enumerable.Range(0, 16)]));
         bench.Backend.CopyBlocks(cache, bench.Integers(1, 2, 0, 2));
         bench.Backend.Append(cache, bench.Table(1, Width, 3), bench.Table(1, Width, 4), bench.Row(16 + 15));
-        var view = new CacheView(bench.Integers(2, 1, 2, 0), bench.Row(16, 16), 16);
+        KeyValueCache other = bench.Backend.AllocateCache(3, Width, Width, 1);
+        bench.Backend.Append(other, bench.Table(16, Width, 6), bench.Table(16, Width, 7), bench.Row([.. Enumerable.Range(0, 16)]));
+        bench.Backend.CopyBlocks([cache, other], bench.Integers(1, 2, 0, 1));
+        var view = new CacheView(bench.Integers(2, 1, 2, 1), bench.Row(16, 16), 16);
         var spec = new AttentionSpec(1, 0.4f, AttentionMask.None);
-        bench.Give(bench.Backend.CachedAttention(bench.Table(2, Width, 5), cache, view, spec));
-        bench.Backend.FreeCache(cache);
+        foreach (KeyValueCache copied in new[] { cache, other })
+        {
+            var own = copied == cache ? view : view with { Blocks = bench.Integers(2, 1, 0, 1) };
+            bench.Give(bench.Backend.CachedAttention(bench.Table(2, Width, 5), copied, own, spec));
+            bench.Backend.FreeCache(copied);
+        }
     }
 
     private static void Dropped(Bench bench)

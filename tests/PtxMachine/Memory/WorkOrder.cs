@@ -50,7 +50,8 @@ internal sealed class WorkOrder(int stream, uint number, uint[] seen)
     {
         uint stamp = Follows((uint)entry) ? (uint)(entry >> 32) : (uint)entry;
         return $"missing wait: work {Stamp & MostNumbers} of stream {Stamp >> 24} {(write ? "writes" : "reads")} what work "
-            + $"{stamp & MostNumbers} of stream {stamp >> 24} {(stamp == (uint)entry ? "wrote" : "read")}, and neither an event nor a wait is between them";
+            + $"{stamp & MostNumbers} of stream {stamp >> 24} {(stamp == (uint)entry ? "wrote" : "read")}, "
+            + "and neither an event nor a wait is between them";
     }
 
     // The entry after this use; false where it had to wait.
