@@ -12,6 +12,9 @@ public abstract class TransliterationParity
     /// <summary>Sentences side by side; a device wants more than a processor.</summary>
     protected virtual int BatchSize => 32;
 
+    /// <summary>Whether activations are rounded to float16 where the weights are; how far that is off is another test's.</summary>
+    protected virtual bool RoundsToFloat16 => false;
+
     /// <summary>Makes the backend that is tested.</summary>
     protected abstract IBackend Open();
 
@@ -23,6 +26,8 @@ public abstract class TransliterationParity
     [InlineData("aren-v6-bfloat16", "aren-v6.expected.json", 1e-4f)]
     public void Every_hypothesis_of_every_case_is_equal(string model, string file, float tolerance)
     {
+        Assert.SkipWhen(
+            RoundsToFloat16 && model == "aren-v6-float16", "Products in float16 are held against what rounding explains (Precision).");
         IReadOnlyList<CaseAnswer> answers = Answers(model, file);
         string[] differences = [.. answers.Select(answer => answer.Difference(tolerance)).OfType<string>()];
         Assert.True(differences.Length == 0, $"{differences.Length} differ:\n{string.Join('\n', differences.Take(20))}");

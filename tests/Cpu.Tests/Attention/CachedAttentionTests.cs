@@ -178,8 +178,8 @@ public sealed class CachedAttentionTests
             Tensors.Integers(backend, blocks, 2, blocks.Length / 2), Tensors.Integers(backend, lengths, 1, lengths.Length), longest);
         CacheView good = View([0, 1], [3, 16], 16);
         backend.CachedAttention(x, cache, good, spec);
-        Refuses("The slot is 48, expected 0 to 47.", () => backend.Append(cache, x, x, Tensors.Integers(backend, [1, 48], 1, 2)));
-        Refuses("The slot is -1, expected 0 to 47.", () => backend.Append(cache, x, x, Tensors.Integers(backend, [1, -1], 1, 2)));
+        Refuses("The slot is 48, expected 0 to 47, or −1.", () => backend.Append(cache, x, x, Tensors.Integers(backend, [1, 48], 1, 2)));
+        Refuses("The slot is -2, expected 0 to 47, or −1.", () => backend.Append(cache, x, x, Tensors.Integers(backend, [1, -2], 1, 2)));
         Refuses(
             "slots is [1, 3] for 2 keys and 2 values, expected one slot for each.",
             () => backend.Append(cache, x, x, Tensors.Integers(backend, [1, 2, 3], 1, 3)));
@@ -187,6 +187,7 @@ public sealed class CachedAttentionTests
             "keys is [2, 8] and values [2, 9], expected 8 and 8 columns.",
             () => backend.Append(cache, x, wide, Tensors.Integers(backend, [1, 2], 1, 2)));
         Refuses("The blocks are 0 and 3, expected 0 to 2.", () => backend.CopyBlocks(cache, Tensors.Integers(backend, [0, 3], 1, 2)));
+        Refuses("The blocks are -1 and 2, expected 0 to 2.", () => backend.CopyBlocks(cache, Tensors.Integers(backend, [-1, 2], 1, 2)));
         Refuses("pairs is [1, 3], expected 2 columns.", () => backend.CopyBlocks(cache, Tensors.Integers(backend, [0, 1, 2], 1, 3)));
         Refuses("query is [2, 9], expected 8 columns, as the cache has.", () => backend.CachedAttention(wide, cache, good, spec));
         Refuses(

@@ -33,6 +33,8 @@ public sealed class CudaTransliterationTests : TransliterationParity
 {
     protected override int BatchSize => 400;
 
+    protected override bool RoundsToFloat16 => true;
+
     protected override IBackend Open() => Device.Open(usesOwnProducts: false);
 
     private protected override IReadOnlyList<Case> Asked(IReadOnlyList<Case> cases) => ModelCaseFiles.Asked(cases);
