@@ -65,6 +65,7 @@ internal static class ProductSpeed
         using var device = new RawDevice(backend);
         var shape = new Shape(1024, (int)(bytes / sizeof(float) / 1024));
         Tensor from = backend.Allocate(shape, DType.Float32), to = backend.Allocate(shape, DType.Float32);
+        device.WaitForBackend();
         double seconds = Bench.Median(() => device.Copy(to, from, bytes), device.Wait, settings.IsSmall);
         backend.Free(from);
         backend.Free(to);
@@ -77,6 +78,7 @@ internal static class ProductSpeed
         using var device = new RawDevice(backend);
         Tensor x = Filled(backend, product, rows, inputs), w = Filled(backend, product, outputs, inputs);
         Tensor y = backend.Allocate(new Shape(rows, outputs), DType.Float32);
+        device.WaitForBackend();
         try
         {
             return Bench.Median(() => device.Multiply(product, x, w, y, rows, outputs, inputs), device.Wait, settings.IsSmall);

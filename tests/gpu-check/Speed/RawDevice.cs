@@ -36,6 +36,9 @@ internal sealed unsafe class RawDevice : IDisposable
 
     private IBlas Blas => _backend.Context.Blas;
 
+    /// <summary>Waits for what the backend has put in its own stream, such as zeros and numbers: this one would not.</summary>
+    public void WaitForBackend() => _backend.Context.Stream.Wait();
+
     /// <summary>Waits for the stream.</summary>
     public void Wait() => Check(Calls.StreamSynchronize(_stream), "cuStreamSynchronize");
 

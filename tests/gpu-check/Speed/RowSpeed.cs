@@ -28,7 +28,12 @@ internal static class RowSpeed
             Tensor gain = Bench.Put(b, 1, v.Columns), bias = Bench.Put(b, 1, v.Columns);
             return () => b.NormBackward(x, new NormWeights(v, v, 1e-5f), y, Tensor.None, gain, bias);
         }),
-        new("SumOfSquares", 1, static (b, x, y, v) => () => b.SumOfSquares(x)),
+        new("SumOfSquares", 1, static (b, x, y, v) =>
+        {
+            int count = checked((int)x.Shape.Count);
+            Tensor flat = x with { Shape = new Shape(1, count), Stride = count };
+            return () => b.SumOfSquares(flat);
+        }),
     ];
 
     public static void Run(CudaInfo info, Settings settings, Report report, Roofs roofs)
