@@ -126,6 +126,24 @@ internal static class MutantTable
             "comparison", "additive"),
         new("attention", "attention_additive_4", Barrier, 2, "", "barrier", "additive"),
 
+        new("flash_bf16", "flash_32", @"^cp\.async\.wait_group 0;", 1, "", "wait", "flash bf16"),
+        new("flash_bf16", "flash_32", Barrier, 1, "", "barrier", "flash bf16"),
+        new(
+            "flash_bf16", "flash_64", @"^ldmatrix\.sync\.aligned\.m8n8\.x4\.trans\.shared\.b16", 1, "ldmatrix.sync.aligned.m8n8.x4.shared.b16",
+            "layout", "flash bf16"),
+        new("flash_bf16", "pack_sentences", @"^st\.global\.", 1, "", "store", "flash bf16"),
+
+        new("flash_f16", "flash_16", @"^cp\.async\.commit_group;", 2, "", "wait", "flash f16"),
+        new("flash_f16", "flash_16", Barrier, 1, "", "barrier", "flash f16"),
+        new(
+            "flash_f16", "flash_64", @"\{(%r\d+), (%r\d+), (%r\d+), (%r\d+)\}, \{(%r\d+), (%r\d+)\}", 1, "{$2, $1, $3, $4}, {$5, $6}",
+            "operands", "flash f16"),
+
+        new("flash_tf32", "flash_32", @"^cp\.async\.wait_group 0;", 1, "cp.async.wait_group 1;", "wait", "flash tf32"),
+        new("flash_tf32", "flash_32", Shuffle(2), 1, Shuffled(4), "distance", "flash tf32"),
+        new("flash_tf32", "flash_64", Barrier, 1, "", "barrier", "flash tf32"),
+        new("flash_tf32", "pack_sentences", @"^st\.global\.", 1, "", "store", "flash tf32"),
+
         new("cache", "append", @"^and\.b32 (\S+), (\S+), 15;", 1, "and.b32 $1, $2, 7;", "mask", "cache"),
         new("cache", "append", AtLeast, 3, Above, "bound", "cache"),
         new("cache", "copy_blocks", @"^st\.global\.u64", 1, "", "store", "copied blocks"),
@@ -139,6 +157,9 @@ internal static class MutantTable
             "cache", "cached_additive_1", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "div.rn.f32 $1, $3, $2;",
             "operands", "additive cache"),
         new("cache", "cached_additive_2", Shuffle(8), 2, Shuffled(16), "distance", "additive cache"),
+        new("cache", "cached_part_1", WarpBarrier, 2, "", "barrier", "parts"),
+        new("cache", "cached_part_2", @"^st\.global\.f32", 2, "", "store", "parts"),
+        new("cache", "join_parts", @"^ld\.global\.f32 (\S+), \[(\S+)\+4\];", 1, "ld.global.f32 $1, [$2];", "offset", "parts"),
         new("cache", "cached_weights_dot", @"^div\.rn\.f32", 1, "mul.rn.f32", "operator", "cache"),
         new("cache", "cached_weights_additive", @"^st\.global\.f32", 2, "", "store", "additive cache"),
 

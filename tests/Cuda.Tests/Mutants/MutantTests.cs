@@ -127,7 +127,8 @@ public sealed class MutantTests : IDisposable
         return _expected[name] = Run(cpu, name);
     }
 
-    private static CudaBackend Open(string name) => Device.Open(OperatorCases.All[name].UsesOwnProducts);
+    private static CudaBackend Open(string name) =>
+        Device.Open(OperatorCases.All[name].UsesOwnProducts, OperatorCases.All[name].Arithmetic);
 
     private static List<Result> Run(ITrainingBackend backend, string name)
     {

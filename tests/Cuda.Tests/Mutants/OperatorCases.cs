@@ -11,6 +11,8 @@ internal sealed record OperatorCase(Action<Bench> Run)
 {
     public bool UsesOwnProducts { get; init; } = true;
 
+    public Arithmetic Arithmetic { get; init; }
+
     /// <summary>Whether the frame's work is written down first.</summary>
     public bool Repeats { get; init; }
 }
@@ -39,6 +41,13 @@ internal static class OperatorCases
         ["dropped additive"] = new(static bench => Attention(bench, isAdditive: true, 0.3f)),
         ["cache"] = new(static bench => Cache(bench, isAdditive: false)),
         ["additive cache"] = new(static bench => Cache(bench, isAdditive: true)),
+        ["parts"] = new(Parts) { UsesOwnProducts = false },
+        ["flash bf16"] = new(static bench => Flash(bench, 1.0 / 256)) { UsesOwnProducts = false, Arithmetic = Arithmetic.BFloat16 },
+        ["flash f16"] = new(static bench => Flash(bench, 1.0 / 2048)) { UsesOwnProducts = false, Arithmetic = Arithmetic.Float16 },
+        ["flash tf32"] = new(static bench => Flash(bench, 1.0 / 2048))
+        {
+            UsesOwnProducts = false, Arithmetic = Arithmetic.TensorFloat32,
+        },
         ["copied blocks"] = new(CopiedBlocks),
         ["dropout"] = new(Dropped),
         ["slopes"] = new(Slopes),
@@ -275,6 +284,66 @@ internal static class OperatorCases
                     : bench.Backend.CachedAttention(q, cache, view, spec));
                 bench.GiveAlone(3, 71, () => bench.Backend.CachedAttentionWeights(q, score, cache, view, spec, heads));
                 bench.Backend.FreeCache(cache);
+            }
+        }
+    }
+
+    // A history that is long enough to be attended to in parts, whose sums are joined in another order than the CPU's.
+    private static void Parts(Bench bench)
+    {
+        const int HeadDim = 5, Length = 300, Blocks = (Length + 15) / 16;
+        var spec = new AttentionSpec(1, 0.4f, AttentionMask.None);
+        foreach (int valueDim in new[] { 7, 41 })
+        {
+            float[] query = Bench.Values(2 * HeadDim, 1), keys = Bench.Values(Length * HeadDim, 2);
+            float[] values = Bench.Values(Length * valueDim, 3);
+            KeyValueCache cache = bench.Backend.AllocateCache(Blocks, HeadDim, valueDim, 1);
+            bench.Backend.Append(
+                cache, bench.Table(Length, HeadDim, keys), bench.Table(Length, valueDim, values),
+                bench.Row([.. Enumerable.Range(0, Length)]));
+            int[] own = [.. Enumerable.Range(0, Blocks)];
+            int shorter = Length - 30;
+            var view = new CacheView(bench.Integers(2, Blocks, [.. own, .. own]), bench.Row(Length, shorter), Length);
+            double[] bound =
+            [
+                .. OperatorBound.AttentionRow(Widen(query[..HeadDim]), Widen(keys), Widen(values), [], Length - 1, spec),
+                .. OperatorBound.AttentionRow(
+                    Widen(query[HeadDim..]), Widen(keys[..(shorter * HeadDim)]), Widen(values[..(shorter * valueDim)]), [], shorter - 1,
+                    spec),
+            ];
+            bench.Give(bench.Backend.CachedAttention(bench.Table(2, HeadDim, query), cache, view, spec), bound);
+            bench.Backend.FreeCache(cache);
+        }
+    }
+
+    // By tensor cores: numbers are rounded to a unit. A score then moves by at most d, so a weight by a factor of e^2d, and each value
+    // and weight is rounded once more.
+    private static void Flash(Bench bench, double unit)
+    {
+        int[] queries = [5, 0, 18], keys = [9, 3, 71];
+        foreach (int width in new[] { 13, 29, 64 })
+        {
+            foreach (AttentionMask mask in new[] { AttentionMask.None, AttentionMask.Window(20, 3) })
+            {
+                var spec = new AttentionSpec(1, 1 / MathF.Sqrt(width), mask);
+                float[] q = Bench.Values(queries.Sum() * width, 1), k = Bench.Values(keys.Sum() * width, 2);
+                float[] v = Bench.Values(keys.Sum() * width, 3);
+                double score = 0;
+                for (int row = 0; row < q.Length; row += width)
+                {
+                    for (int key = 0; key < k.Length; key += width)
+                        score = Math.Max(score, Enumerable.Range(0, width).Sum(c => Math.Abs((double)q[row + c] * k[key + c])));
+                }
+
+                double moved = 2.02 * unit * spec.Scale * score, largest = v.Max(static value => Math.Abs(value));
+                var bound = new double[q.Length];
+                Array.Fill(bound, largest * (Math.Exp(2 * moved) - 1 + (3 * unit)));
+                (Ragged rows, Ragged seen) = (Ragged.Create(bench.Backend, queries), Ragged.Create(bench.Backend, keys));
+                bench.Give(
+                    bench.Backend.Attention(
+                        bench.Table(queries.Sum(), width, q), bench.Table(keys.Sum(), width, k), bench.Table(keys.Sum(), width, v), rows,
+                        seen, spec),
+                    bound);
             }
         }
     }
