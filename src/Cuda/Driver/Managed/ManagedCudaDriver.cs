@@ -2,7 +2,6 @@
 // are passed as they are.
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using static ManagedCuda.DriverAPINativeMethods;
 
