@@ -34,10 +34,10 @@ internal static class ModelChecks
         Case[] cases = [.. CaseFile.Read(Path.Combine(Data, "ct2", "aren-v6.expected.json")).Where(static one => one.Model == Name)
             .Where((_, i) => !settings.IsSmall || i % SmallShare == 0)
             .Where(one => !settings.IsSmall || one.IsScore || one.Hypotheses.Max(static tokens => tokens.Length) <= SmallLength)];
-        IReadOnlyList<CaseAnswer> Answer(IBackend backend, string type)
+        IReadOnlyList<CaseAnswer> Answer(IBackend backend, string type, int batchSize = int.MaxValue)
         {
             using IBackend owned = backend;
-            using Translator translator = Translator.Load(directory, new TranslatorOptions(backend) { BatchSize = cases.Length, ComputeType = type });
+            using Translator translator = Translator.Load(directory, new TranslatorOptions(backend) { BatchSize = Math.Min(batchSize, cases.Length), ComputeType = type });
             return CaseRun.Ask(translator, cases);
         }
 
@@ -45,7 +45,10 @@ internal static class ModelChecks
         int good = run.Count(static answer => answer.Difference(ScoreTolerance) is null);
         report.Add(new ModelFact(
             Name, "float32 beside CTranslate2", good, cases.Length, CaseRun.LargestError(cpu, run), ScoreTolerance, good == cases.Length));
-        AddEqual(report, Name, "float32 twice, bits", cases.Length, Same(run, Answer(new CudaBackend(info, 0), "float32")));
+        // One after the other: which sentences meet in a batch depends on when the translator wakes, and here bits depend on that.
+        AddEqual(
+            report, Name, "float32 twice, bits", cases.Length,
+            Same(Answer(new CudaBackend(info, 0), "float32", batchSize: 1), Answer(new CudaBackend(info, 0), "float32", batchSize: 1)));
         var rounded = new Dictionary<string, IReadOnlyList<CaseAnswer>> { ["float32"] = cpu };
         foreach (string type in (string[])["float32", "float16", "bfloat16", "int8"])
         {

@@ -183,7 +183,6 @@ internal static class MutantTable
         new("norm_gradient", "norm_partials", @"^shl\.b32 (\S+), (\S+), 5;", 1, "shl.b32 $1, $2, 4;", "stride", "norm gradient"),
 
         new("cross_entropy", "cross_entropy", Barrier, 3, "", "barrier", "loss"),
-        new("cross_entropy", "cross_entropy", Barrier, 11, "", "barrier", "loss"),
         new(
             "cross_entropy", "cross_entropy", @"^setp\.eq\.s32 (\S+), (\S+), (\S+);", 8, "setp.ne.s32 $1, $2, $3;",
             "comparison", "loss"),

@@ -321,7 +321,7 @@ internal static class OperatorCases
     private static void Flash(Bench bench, double unit)
     {
         int[] queries = [5, 0, 18], keys = [9, 3, 71];
-        foreach (int width in new[] { 13, 29, 64 })
+        foreach (int width in new[] { 14, 30, 64 })
         {
             foreach (AttentionMask mask in new[] { AttentionMask.None, AttentionMask.Window(20, 3) })
             {
