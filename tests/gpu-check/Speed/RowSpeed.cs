@@ -44,13 +44,15 @@ internal static class RowSpeed
         {
             foreach (Row row in Rows)
             {
-                if (report.IsTooLateFor($"{row.Name} [{rows}, {columns}]")) return;
+                string name = $"{row.Name} [{rows}, {columns}]";
+                if (!report.Wants(name)) continue;
+                if (report.IsTooLateFor(name)) return;
                 double seconds = bench.Seconds(b =>
                 {
                     Tensor v = Bench.Put(b, 1, columns);
                     return row.Call(b, Bench.Put(b, rows, columns), Bench.Put(b, rows, columns), v);
                 });
-                Add(report, roofs, $"{row.Name} [{rows}, {columns}]", row.NumbersOfElement * sizeof(float) * rows * columns, seconds);
+                Add(report, roofs, name, row.NumbersOfElement * sizeof(float) * rows * columns, seconds);
             }
         }
 

@@ -37,7 +37,9 @@ internal static class TransformerSpeed
                 using CudaBackend backend = configuration.Open(info);
                 foreach (int batch in settings.IsSmall ? [1, 3] : (int[])[1, 8, 64, 512])
                 {
-                    if (report.IsTooLateFor($"{name} {configuration.Name}, batch {batch}")) return;
+                    string what = $"{name} {configuration.Name}, batch {batch}";
+                    if (!report.Wants(what)) continue;
+                    if (report.IsTooLateFor(what)) return;
                     var run = new Run(data, name, configuration, batch, settings.IsSmall ? 3 : 32);
                     Measure(backend, run, "", report, roofs);
                     if (configuration.Options.Deterministic == Determinism.Run)
