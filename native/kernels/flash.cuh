@@ -96,6 +96,7 @@ DEVICE void flash(
     constexpr int RowBytes = WidthBytes + 16;       // so that the rows of a matrix meet no bank twice
     constexpr int TileBytes = Keys * RowBytes, StageBytes = 2 * TileBytes;
     constexpr int Steps = WidthBytes / 32, KeyTiles = Keys / 8, ValueTiles = Width / 8, KeySteps = Keys / (8 * Elements);
+    constexpr bool IsTight = Elements == 1 || Width > 64;   // registers are short: sums of addresses are formed where they are used
     constexpr int RowsOfWarp = 16 * RowTiles, RowsOfTile = Warps * RowsOfWarp;
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes, group = lane / LanesOfGroup, place = lane % LanesOfGroup;
     int sentence = block_x() / tiles, tile_of_queries = tiles - 1 - block_x() % tiles, head = block_y();    // the longest first
@@ -183,14 +184,14 @@ DEVICE void flash(
     {
         wait_for_copies<0>();
         block_barrier();        // all have their part of this tile, and nobody reads the other one any more
-        unsigned keys_now = unknown(memory + stage + key_place), values_now = unknown(memory + stage + value_place);
+        unsigned keys_now = unknown_if<IsTight>(memory + stage + key_place), values_now = unknown_if<IsTight>(memory + stage + value_place);
         int next = first + Keys;
         stage = StageBytes - stage;
         if (next < block_end)
         {
             packed_keys += Keys * WidthBytes;
             packed_values += Keys * WidthBytes;
-            unsigned target_now = unknown(target + stage);
+            unsigned target_now = unknown_if<IsTight>(target + stage);
             copy_tile<Keys, Chunks, RowBytes>(target_now, packed_keys, copied_row, keys - next);
             copy_tile<Keys, Chunks, RowBytes>(target_now + TileBytes, packed_values, copied_row, keys - next);
             commit_copies();
@@ -229,7 +230,7 @@ DEVICE void flash(
 
         if (first < all_first || next > all_end)
         {
-            int warp_position = (int)unknown(warp_row + group + shift), column = first + 2 * place;
+            int warp_position = (int)unknown_if<IsTight>(warp_row + group + shift), column = first + 2 * place;
 #pragma unroll
             for (int i = 0; i < 2 * RowTiles; i++)
             {
@@ -336,7 +337,7 @@ DEVICE void flash(
         }
     }
 
-    int last_place = (int)unknown(place), last_row = (int)unknown(warp_row + group);
+    int last_place = (int)unknown_if<IsTight>(place), last_row = (int)unknown_if<IsTight>(warp_row + group);
 #pragma unroll
     for (int i = 0; i < 2 * RowTiles; i++)
     {
