@@ -40,7 +40,7 @@ internal static class RowSpeed
     {
         using var backend = new CudaBackend(info, 0);
         var bench = new Bench(backend, settings);
-        foreach ((int rows, int columns) in settings.IsSmall ? [(3, 64)] : ((int, int)[])[(64, 512), (16384, 512), (16384, 1024), (512, 32000)])
+        foreach ((int rows, int columns) in settings.IsSmall ? [(3, 64)] : ((int, int)[])[(64, 512), (16384, 512), (16384, 1024), (65536, 1024), (512, 32000)])
         {
             foreach (Row row in Rows)
             {
