@@ -16,28 +16,54 @@ extern __shared__ Fragment shared_fragments[];
 // Keys of a tile: a barrier for each, and two tiles of keys and values in shared memory.
 constexpr int keys_of_tile(int elements, int width) { return elements == 2 && width <= 64 ? 64 : 32; }
 
-// Keys and values rounded, padded with zeros to the width; a thread has one column, so that a warp reads and writes whole sectors
-// wherever the rows begin. Grid: blocks of rows, heads, 2 (keys, values).
+// Keys and values rounded, padded with zeros to the width; a thread has four columns of some rows, all of which it reads before it
+// writes. Grid: blocks of rows, heads, 2 (keys, values).
 template <typename Arithmetic>
 DEVICE void pack_sentences(
     const float* key, long long key_stride, const float* value, long long value_stride, int rows, int head_dim, int value_dim,
     int width, typename Arithmetic::Element* packed_keys, typename Arithmetic::Element* packed_values)
 {
-    int rows_at_once = Threads / width, column = thread_x() % width;
-    int first = block_x() * rows_at_once * RowsOfPacking + thread_x() / width;
-    if (thread_x() >= rows_at_once * width) return;
+    int chunks = width / 4, rows_at_once = Threads / chunks, column = thread_x() % chunks * 4;
+    int first = block_x() * rows_at_once * RowsOfPacking + thread_x() / chunks;
+    if (thread_x() >= rows_at_once * chunks) return;
     bool is_value = block_z() != 0;
     int dim = is_value ? value_dim : head_dim;
     long long stride = is_value ? value_stride : key_stride;
     const float* source = (is_value ? value : key) + (long long)block_y() * dim + column;
     typename Arithmetic::Element* target = (is_value ? packed_values : packed_keys) + (long long)block_y() * rows * width + column;
+    bool is_aligned = ((unsigned long long)source & 15) == 0 && stride % 4 == 0 && column + 4 <= dim;
+    Float4 numbers[RowsOfPacking];
 #pragma unroll
     for (int i = 0; i < RowsOfPacking; i++)
     {
-        long long row = first + i * rows_at_once;
+        const float* x = source + least(first + i * rows_at_once, rows - 1) * stride;
+        if (is_aligned) numbers[i] = *(const Float4*)x;
+        else
+        {
+            numbers[i].x = column < dim ? x[0] : 0.0f;
+            numbers[i].y = column + 1 < dim ? x[1] : 0.0f;
+            numbers[i].z = column + 2 < dim ? x[2] : 0.0f;
+            numbers[i].w = column + 3 < dim ? x[3] : 0.0f;
+        }
+    }
+
+#pragma unroll
+    for (int i = 0; i < RowsOfPacking; i++)
+    {
+        int row = first + i * rows_at_once;
         if (row >= rows) break;
-        float number = column < dim ? source[row * stride] : 0.0f;
-        target[row * width] = (typename Arithmetic::Element)pack_saturated<Arithmetic>(number, 0.0f);
+        const Float4& four = numbers[i];
+        if constexpr (Arithmetic::Elements == 2)
+        {
+            UInt2 both{pack_saturated<Arithmetic>(four.x, four.y), pack_saturated<Arithmetic>(four.z, four.w)};
+            *(UInt2*)(target + (long long)row * width) = both;
+        }
+        else
+        {
+            Int4 all{(int)pack_saturated<Arithmetic>(four.x, 0.0f), (int)pack_saturated<Arithmetic>(four.y, 0.0f),
+                (int)pack_saturated<Arithmetic>(four.z, 0.0f), (int)pack_saturated<Arithmetic>(four.w, 0.0f)};
+            *(Int4*)(target + (long long)row * width) = all;
+        }
     }
 }
 
