@@ -1,40 +1,40 @@
 // What is done to each element, or to single ones: sums, products, bias and activation, selections, edits of logits.
-// Tables are [rows, columns] with a stride; a block takes 256 columns of a row, and rows from its number on in steps of the grid.
-#include "math.cuh"
+// Tables are [rows, columns] with a stride.
+#include "elements.cuh"
 
-constexpr int Threads = 256;
-
-#define FOR_EACH_ROW(row, rows) for (int row = block_y(); row < rows; row += grid_y())
-
+// Where all tables are without gaps they are one row. is_aligned: four numbers of each may be read and written at once.
 KERNEL(Threads) add(
-    const float* x, long long x_stride, const float* y, long long y_stride, float* z, long long z_stride, int rows, int columns)
+    const float* x, long long x_stride, const float* y, long long y_stride, float* z, long long z_stride, int rows, int columns,
+    int is_aligned)
 {
-    int column = block_x() * Threads + thread_x();
-    if (column >= columns) return;
-    FOR_EACH_ROW(row, rows) z[row * z_stride + column] = x[row * x_stride + column] + y[row * y_stride + column];
+    for_each_row(rows, columns, is_aligned, [=](int row, auto own)
+    {
+        store(z + row * z_stride, own, sum_of(load(x + row * x_stride, own), load(y + row * y_stride, own)));
+    });
 }
 
 KERNEL(Threads) multiply(
-    const float* x, long long x_stride, const float* y, long long y_stride, float* z, long long z_stride, int rows, int columns)
+    const float* x, long long x_stride, const float* y, long long y_stride, float* z, long long z_stride, int rows, int columns,
+    int is_aligned)
 {
-    int column = block_x() * Threads + thread_x();
-    if (column >= columns) return;
-    FOR_EACH_ROW(row, rows) z[row * z_stride + column] = x[row * x_stride + column] * y[row * y_stride + column];
+    for_each_row(rows, columns, is_aligned, [=](int row, auto own)
+    {
+        auto left = load(x + row * x_stride, own), right = load(y + row * y_stride, own);
+        store(z + row * z_stride, own, each(left, right, [](float a, float b) { return a * b; }));
+    });
 }
 
 // y = activation(x + bias); y may be x, bias may be null.
 KERNEL(Threads) bias_activation(
-    const float* x, long long x_stride, const float* bias, float* y, long long y_stride, int rows, int columns, int activation)
+    const float* x, long long x_stride, const float* bias, float* y, long long y_stride, int rows, int columns, int activation,
+    int is_aligned)
 {
-    int column = block_x() * Threads + thread_x();
-    if (column >= columns) return;
-    float added = bias == nullptr ? 0.0f : bias[column];
-    FOR_EACH_ROW(row, rows)
+    for_each_row(rows, columns, is_aligned, [=](int row, auto own)
     {
-        float value = x[row * x_stride + column];
-        if (bias != nullptr) value += added;
-        y[row * y_stride + column] = activate(activation, value);
-    }
+        auto value = load(x + row * x_stride, own);
+        if (bias != nullptr) value = sum_of(value, load(bias, own));
+        store(y + row * y_stride, own, activate(activation, value));
+    });
 }
 
 // y[row, j] = x[row, columns[j]]; a column that is not there gives zero.
@@ -45,7 +45,7 @@ KERNEL(Threads) select_columns(
     if (j >= count) return;
     int column = columns[j];
     bool is_there = (unsigned)column < (unsigned)x_columns;
-    FOR_EACH_ROW(row, rows) y[row * y_stride + j] = is_there ? x[row * x_stride + column] : 0.0f;
+    for (int row = block_y(); row < rows; row += grid_y()) y[row * y_stride + j] = is_there ? x[row * x_stride + column] : 0.0f;
 }
 
 // places [count, 2]: row, token. Places outside the table are skipped.

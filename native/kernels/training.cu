@@ -1,8 +1,8 @@
 // What training needs beside the gradients of norms, attention and the loss: slopes of activations, weights that change, gradients of
 // embeddings and matrices, sums down columns, sums of squares, Adam. No sum depends on which block is first: all are the same each time.
+#include "elements.cuh"
 #include "norm.cuh"
 
-constexpr int Threads = 256;
 constexpr int RowThreads = 128;
 
 // sigma(u) + x u' sigma(u) sigma(-u); far from 0, what is large times what is 0 is 0. product: x u'.
@@ -49,17 +49,36 @@ DEVICE float activation_gradient_of(int activation, float x, float dy)
     }
 }
 
+template <int Kind>
+DEVICE Float4 gradient_of(Float4 x, Float4 dy)
+{
+    return each(x, dy, [](float value, float slope) { return activation_gradient_of(Kind, value, slope); });
+}
+
+DEVICE Float4 activation_gradient_of(int activation, Float4 x, Float4 dy)
+{
+    switch (activation)
+    {
+        case ActivationRelu: return gradient_of<ActivationRelu>(x, dy);
+        case ActivationGelu: return gradient_of<ActivationGelu>(x, dy);
+        case ActivationGeluTanh: return gradient_of<ActivationGeluTanh>(x, dy);
+        case ActivationGeluSigmoid: return gradient_of<ActivationGeluSigmoid>(x, dy);
+        case ActivationSilu: return gradient_of<ActivationSilu>(x, dy);
+        case ActivationTanh: return gradient_of<ActivationTanh>(x, dy);
+        case ActivationSigmoid: return gradient_of<ActivationSigmoid>(x, dy);
+        default: return dy;
+    }
+}
+
 KERNEL(Threads) activation_gradient(
     const float* x, long long x_stride, const float* dy, long long dy_stride, float* dx, long long dx_stride, int rows, int columns,
-    int activation)
+    int activation, int is_aligned)
 {
-    int column = block_x() * Threads + thread_x();
-    if (column >= columns) return;
-    for (int row = block_y(); row < rows; row += grid_y())
+    for_each_row(rows, columns, is_aligned, [=](int row, auto own)
     {
-        dx[row * dx_stride + column] =
-            activation_gradient_of(activation, x[row * x_stride + column], dy[row * dy_stride + column]);
-    }
+        auto value = load(x + row * x_stride, own), slope = load(dy + row * dy_stride, own);
+        store(dx + row * dx_stride, own, activation_gradient_of(activation, value, slope));
+    });
 }
 
 // A view of numbers of 32 bits becomes zero.
@@ -279,17 +298,38 @@ KERNEL(WarpLanes) block_squares(const float* x, int count, float* sums)
     if (thread_x() == 0) sums[block_x()] = sum;
 }
 
+// What Adam needs beside its tables.
+struct Rates { float scale, beta1, rest1, beta2, rest2, correction1, correction2, epsilon, rate, keep; };
+
+// One number of a step: m, v and x change.
+DEVICE void step(const Rates& rates, float gradient, float& m, float& v, float& x)
+{
+    float g = gradient * rates.scale;
+    m = fused(rates.beta1, m, rates.rest1 * g);
+    v = fused(rates.beta2, v, rates.rest2 * (g * g));
+    x = (x * rates.keep) - (rates.rate * ((m / rates.correction1) / (__nvvm_sqrt_rn_f(v / rates.correction2) + rates.epsilon)));
+}
+
+DEVICE void step(const Rates& rates, Float4 gradient, Float4& m, Float4& v, Float4& x)
+{
+    step(rates, gradient.x, m.x, v.x, x.x);
+    step(rates, gradient.y, m.y, v.y, x.y);
+    step(rates, gradient.z, m.z, v.z, x.z);
+    step(rates, gradient.w, m.w, v.w, x.w);
+}
+
 // One step of Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), by the CPU's steps.
 KERNEL(Threads) adam_step(
     float* x, const float* gradient, float* first, float* second, int count, float scale, float beta1, float rest1, float beta2,
-    float rest2, float correction1, float correction2, float epsilon, float rate, float keep)
+    float rest2, float correction1, float correction2, float epsilon, float rate, float keep, int is_aligned)
 {
-    long long i = (long long)block_x() * Threads + thread_x();
-    if (i >= count) return;
-    float g = gradient[i] * scale;
-    float m = fused(beta1, first[i], rest1 * g);
-    float v = fused(beta2, second[i], rest2 * (g * g));
-    first[i] = m;
-    second[i] = v;
-    x[i] = (x[i] * keep) - (rate * ((m / correction1) / (__nvvm_sqrt_rn_f(v / correction2) + epsilon)));
+    Rates rates{scale, beta1, rest1, beta2, rest2, correction1, correction2, epsilon, rate, keep};
+    for_each_row(1, count, is_aligned, [=](int, auto own)
+    {
+        auto g = load(gradient, own), m = load(first, own), v = load(second, own), value = load(x, own);
+        step(rates, g, m, v, value);
+        store(first, own, m);
+        store(second, own, v);
+        store(x, own, value);
+    });
 }

@@ -161,9 +161,11 @@ public sealed unsafe partial class CudaBackend
     private void Finish(in Tensor y, in Tensor bias, Activation activation)
     {
         if (bias.IsNone && activation == Activation.None) return;
+        Spread spread = Spread.Over(y.Shape, Seam.Of(y) | Seam.OfVector(bias));
         Launch(
-            _kernels.BiasActivation, Blocks(y.Columns, ThreadsOfWide), GridRows(y.Rows), 1, ThreadsOfWide, 0,
-            Address(y), (long)y.Stride, Address(bias), Address(y), (long)y.Stride, y.Rows, y.Columns, (int)activation);
+            _kernels.BiasActivation, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(y), (long)y.Stride, Address(bias), Address(y), (long)y.Stride, spread.Rows, spread.Columns, (int)activation,
+            spread.IsAligned);
     }
 
     private static int SumStride(int outputs) => checked((outputs + ElementsOfStride - 1) / ElementsOfStride * ElementsOfStride);

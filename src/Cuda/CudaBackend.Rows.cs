@@ -7,7 +7,8 @@ namespace Engine.Cuda;
 
 public sealed unsafe partial class CudaBackend
 {
-    private const uint ThreadsOfWide = 256;         // of the element-wise kernels: a column each
+    private const uint ThreadsOfWide = 256;         // of the element-wise kernels
+    private const int NumbersOfThread = 4;          // that are read and written at once
     private const uint ThreadsOfRow = 128;          // of kernels that take a row a block, and of norms: a row a warp
     private const int RowsOfNorm = 4;
     private const uint ThreadsOfSoftmax = 512;
@@ -139,8 +140,10 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.Shape.Count == 0) return;
         _lastNorm = new NormWork(_context.Stream.Next, x, residual, weights, sum, y);
+        Seam seam = Seam.Of(x) | Seam.Of(residual) | Seam.Of(sum) | Seam.Of(y);
+        seam |= Seam.OfVector(weights.Gain) | Seam.OfVector(weights.Bias);
         Launch(
-            _kernels.Norm, Blocks(y.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
+            _kernels.Norm(y.Columns, IsPaired(seam, y.Columns)), Blocks(y.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
             Address(x), (long)x.Stride, Address(residual), (long)residual.Stride, Address(sum), (long)sum.Stride,
             Address(y), (long)y.Stride, Address(weights.Gain), Address(weights.Bias), y.Rows, y.Columns, weights.Epsilon,
             weights.IsRms ? 1 : 0);
@@ -151,13 +154,49 @@ public sealed unsafe partial class CudaBackend
         RowChecks.Pair(x, nameof(x), y, nameof(y));
         Tensor z = Rent(x.Shape, DType.Float32);
         if (z.Shape.Count == 0) return z;
+        Spread spread = Spread.Over(z.Shape, Seam.Of(x) | Seam.Of(y) | Seam.Of(z));
         Launch(
-            kernel, Blocks(z.Columns, ThreadsOfWide), GridRows(z.Rows), 1, ThreadsOfWide, 0,
-            Address(x), (long)x.Stride, Address(y), (long)y.Stride, Address(z), (long)z.Stride, z.Rows, z.Columns);
+            kernel, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, Address(y), (long)y.Stride, Address(z), (long)z.Stride, spread.Rows, spread.Columns,
+            spread.IsAligned);
         return z;
     }
+
+    // Whether all rows are numbers of which two are read and written at once.
+    private static bool IsPaired(Seam seam, int columns) => seam.IsMultipleOf(2 * sizeof(float)) && columns % 2 == 0;
 
     private static uint Blocks(long count, long ofBlock) => checked((uint)((count + ofBlock - 1) / ofBlock));
 
     private static uint GridRows(long rows) => (uint)Math.Min(rows, MostGridRows);
+
+    // Where tables begin, and how far it is from row to row: what may be done to several elements at once.
+    private readonly record struct Seam(long Bits, bool HasGaps)
+    {
+        public static Seam Of(in Tensor x) =>
+            new(Address(x) | (x.Rows > 1 ? (long)x.Stride * x.Type.Bytes() : 0), !x.IsContiguous);
+
+        // A vector that all rows share, so rows cannot be one long row.
+        public static Seam OfVector(in Tensor x) => new(Address(x), !x.IsNone);
+
+        public static Seam operator |(Seam left, Seam right) => new(left.Bits | right.Bits, left.HasGaps || right.HasGaps);
+
+        public bool IsMultipleOf(int bytes) => (Bits & (bytes - 1)) == 0;
+    }
+
+    // How element-wise kernels go over tables: a thread has four columns, a block 1024 or several rows where they are narrower. Tables
+    // without gaps are one row.
+    private readonly record struct Spread(int Rows, int Columns, uint Across, uint Down, int IsAligned)
+    {
+        private const int MostOfRow = 1 << 30;
+        private const int BytesOfThread = NumbersOfThread * sizeof(float);
+
+        public static Spread Over(Shape shape, Seam seam)
+        {
+            bool isOne = !seam.HasGaps && shape.Count <= MostOfRow;
+            (int rows, int columns) = isOne ? (1, (int)shape.Count) : (shape.Rows, shape.Columns);
+            uint threads = Blocks(columns, NumbersOfThread), ofBlock = Math.Max(1, ThreadsOfWide / threads);
+            return new Spread(
+                rows, columns, Blocks(threads, ThreadsOfWide), GridRows(Blocks(rows, ofBlock)), seam.IsMultipleOf(BytesOfThread) ? 1 : 0);
+        }
+    }
 }

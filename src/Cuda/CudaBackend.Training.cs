@@ -126,9 +126,11 @@ public sealed unsafe partial class CudaBackend
         Checks.Known(activation);
         Tensor y = Rent(x.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
+        Spread spread = Spread.Over(y.Shape, Seam.Of(x) | Seam.Of(y));
         Launch(
-            _kernels.BiasActivation, Blocks(y.Columns, ThreadsOfWide), GridRows(y.Rows), 1, ThreadsOfWide, 0,
-            Address(x), (long)x.Stride, (nint)0, Address(y), (long)y.Stride, y.Rows, y.Columns, (int)activation);
+            _kernels.BiasActivation, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, (nint)0, Address(y), (long)y.Stride, spread.Rows, spread.Columns, (int)activation,
+            spread.IsAligned);
         return y;
     }
 
@@ -139,10 +141,11 @@ public sealed unsafe partial class CudaBackend
         Checks.Known(activation);
         Tensor dx = Rent(x.Shape, DType.Float32);
         if (dx.Shape.Count == 0) return dx;
+        Spread spread = Spread.Over(dx.Shape, Seam.Of(x) | Seam.Of(dy) | Seam.Of(dx));
         Launch(
-            Training.ActivationGradient, Blocks(dx.Columns, ThreadsOfWide), GridRows(dx.Rows), 1, ThreadsOfWide, 0,
-            Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(dx), (long)dx.Stride, dx.Rows, dx.Columns,
-            (int)activation);
+            Training.ActivationGradient, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(dx), (long)dx.Stride, spread.Rows, spread.Columns,
+            (int)activation, spread.IsAligned);
         return dx;
     }
 
@@ -153,9 +156,10 @@ public sealed unsafe partial class CudaBackend
         Checks.Dropout(dropout);
         Tensor y = Rent(x.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
-        long counters = (x.Columns + (Backends.Dropout.GroupColumns - 1)) / Backends.Dropout.GroupColumns * CountersOfGroup;
+        uint counters = Blocks(x.Columns, Backends.Dropout.GroupColumns) * CountersOfGroup;
+        uint rowsOfBlock = Math.Max(1, ThreadsOfWide / counters);
         Launch(
-            Training.Dropout, Blocks(counters * x.Rows, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,
+            Training.Dropout, Blocks(counters, ThreadsOfWide), GridRows(Blocks(x.Rows, rowsOfBlock)), 1, ThreadsOfWide, 0,
             Address(x), (long)x.Stride, Address(y), (long)y.Stride, x.Rows, x.Columns, (uint)dropout.Key, (uint)(dropout.Key >> 32),
             dropout.Site, dropout.Threshold, dropout.Scale);
         return y;
@@ -217,11 +221,13 @@ public sealed unsafe partial class CudaBackend
         RowChecks.Pair(values, nameof(values), firstMoment, nameof(firstMoment));
         RowChecks.Pair(values, nameof(values), secondMoment, nameof(secondMoment));
         if (values.Columns == 0) return;
+        Seam seam = Seam.Of(values) | Seam.Of(gradients) | Seam.Of(firstMoment) | Seam.Of(secondMoment);
+        Spread spread = Spread.Over(values.Shape, seam);
         Launch(
-            Training.AdamStep, Blocks(values.Columns, ThreadsOfWide), 1, 1, ThreadsOfWide, 0,
+            Training.AdamStep, spread.Across, 1, 1, ThreadsOfWide, 0,
             Address(values), Address(gradients), Address(firstMoment), Address(secondMoment), values.Columns, rates.GradientScale,
             rates.Beta1, 1f - rates.Beta1, rates.Beta2, 1f - rates.Beta2, rates.FirstCorrection, rates.SecondCorrection,
-            rates.Epsilon, rates.LearningRate, 1f - (rates.LearningRate * rates.Decay));
+            rates.Epsilon, rates.LearningRate, 1f - (rates.LearningRate * rates.Decay), spread.IsAligned);
     }
 
     // What products of a training that asks for a type are done in.

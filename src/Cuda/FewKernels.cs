@@ -10,6 +10,9 @@ internal sealed class FewKernels(CudaDeviceContext context)
     /// <summary>Rows that a kernel takes at most.</summary>
     public const int MostRows = 8;
 
+    /// <summary>Columns of a norm that a kernel takes along at most: a warp holds its row.</summary>
+    public const int MostColumnsOfNorm = 1024;
+
     // What a block may have of shared memory without asking, and what every device that the kernels are for gives when asked.
     private const int SharedWithoutAsking = 47 << 10, MostShared = 96 << 10;
 

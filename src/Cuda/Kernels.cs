@@ -14,7 +14,10 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel EmbedInt8 = find("embed", "embed_i8");
     public readonly Kernel EmbedInt16 = find("embed", "embed_i16");
 
-    public readonly Kernel Norm = find("norm", "norm");
+    public readonly Kernel NormAny = find("norm", "norm");
+    public readonly Kernel Norm512 = find("norm", "norm_512");
+    public readonly Kernel Norm1024 = find("norm", "norm_1024");
+    public readonly Kernel NormLong = find("norm", "norm_long");
 
     public readonly Kernel Add = find("pointwise", "add");
     public readonly Kernel Multiply = find("pointwise", "multiply");
@@ -74,6 +77,16 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
         DType.BFloat16 => EmbedBFloat16,
         DType.Int8 => EmbedInt8,
         _ => EmbedInt16,
+    };
+
+    /// <summary>The norm of rows of some columns.</summary>
+    /// <param name="columns">Number of columns.</param>
+    /// <param name="isPaired">Whether all rows begin at a multiple of two numbers, and have an even number.</param>
+    public Kernel Norm(int columns, bool isPaired) => !isPaired ? NormAny : columns switch
+    {
+        <= 512 => Norm512,
+        <= 1024 => Norm1024,
+        _ => NormLong,
     };
 
     /// <summary>The product in float32 with a weight of a type.</summary>

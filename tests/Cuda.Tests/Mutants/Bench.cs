@@ -26,16 +26,22 @@ internal sealed record Result(float[] Numbers, double[] Bound)
 /// <summary>Runs one case on one backend.</summary>
 internal sealed class Bench(ITrainingBackend backend) : IDisposable
 {
-    private const int RowsAround = 1, ColumnsBefore = 3, ColumnsAround = 7;     // not a multiple of any vector
+    private const int RowsAround = 1;
     private const int Beyond = 512;                                             // numbers behind a result that must stay
 
     private readonly List<Weight> _weights = [];
     private readonly List<(Tensor Whole, double[] Bound)> _whole = [];
+    private int _columnsBefore = 3, _columnsAround = 7;     // not a multiple of any vector
 
     public ITrainingBackend Backend => backend;
 
     /// <summary>Everything that came out.</summary>
     public List<Result> Results { get; } = [];
+
+    /// <summary>From now on tables lie so in larger ones.</summary>
+    /// <param name="columnsBefore">Columns before those of the table.</param>
+    /// <param name="columnsAround">Columns that a row of the larger one has more.</param>
+    public void Lay(int columnsBefore, int columnsAround) => (_columnsBefore, _columnsAround) = (columnsBefore, columnsAround);
 
     /// <summary>Normally distributed numbers in a table that lies in one of NaN.</summary>
     public Tensor Table(int rows, int columns, int seed, double deviation = 1) =>
@@ -52,7 +58,7 @@ internal sealed class Bench(ITrainingBackend backend) : IDisposable
         Tensor table = Put(rows, columns, start, out Tensor whole);
         double[] bounds = bound is null ? [] : new double[whole.Shape.Count];
         for (int i = 0; i < bound?.Length; i++)
-            bounds[((RowsAround + (i / columns)) * whole.Columns) + ColumnsBefore + (i % columns)] = bound[i];
+            bounds[((RowsAround + (i / columns)) * whole.Columns) + _columnsBefore + (i % columns)] = bound[i];
         _whole.Add((whole, bounds));
         return table;
     }
@@ -62,9 +68,9 @@ internal sealed class Bench(ITrainingBackend backend) : IDisposable
     /// <summary>Integers in a table that lies in one of zeros.</summary>
     public Tensor Integers(int rows, int columns, params ReadOnlySpan<int> values)
     {
-        Tensor whole = backend.Rent(new Shape(rows + (2 * RowsAround), columns + ColumnsAround), DType.Int32);
+        Tensor whole = backend.Rent(new Shape(rows + (2 * RowsAround), columns + _columnsAround), DType.Int32);
         backend.Write(whole, new int[whole.Shape.Count]);
-        Tensor table = whole.RowRange(RowsAround, rows).ColumnRange(ColumnsBefore, columns);
+        Tensor table = whole.RowRange(RowsAround, rows).ColumnRange(_columnsBefore, columns);
         backend.Write(table, values);
         return table;
     }
@@ -164,11 +170,11 @@ internal sealed class Bench(ITrainingBackend backend) : IDisposable
 
     private Tensor Put(int rows, int columns, ReadOnlySpan<float> values, out Tensor whole)
     {
-        whole = backend.Rent(new Shape(rows + (2 * RowsAround), columns + ColumnsAround), DType.Float32);
+        whole = backend.Rent(new Shape(rows + (2 * RowsAround), columns + _columnsAround), DType.Float32);
         var around = new float[whole.Shape.Count];
         Array.Fill(around, float.NaN);
         backend.Write(whole, around);
-        Tensor table = whole.RowRange(RowsAround, rows).ColumnRange(ColumnsBefore, columns);
+        Tensor table = whole.RowRange(RowsAround, rows).ColumnRange(_columnsBefore, columns);
         backend.Write(table, values);
         return table;
     }

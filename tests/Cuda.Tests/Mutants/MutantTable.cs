@@ -12,20 +12,24 @@ internal static class MutantTable
 
     public static IReadOnlyList<Mutant> All { get; } =
     [
-        new("norm", "norm", Shuffle(8), 1, Shuffled(4), "distance", "norm"),
-        new("norm", "norm", Shuffle(2), 2, Shuffled(2, 31, 2147483647), "mask", "norm"),
-        new("norm", "norm", Shuffle(16), 2, Shuffled(16, 15), "clamp", "norm"),
-        new("norm", "norm", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
-        new("norm", "norm", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 4, "sub.rn.f32 $1, $3, $2;", "operands", "norm"),
-        new("norm", "norm", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 4, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
+        new("norm", "norm_512", Shuffle(8), 1, Shuffled(4), "distance", "norm"),
+        new("norm", "norm_1024", Shuffle(2), 2, Shuffled(2, 31, 2147483647), "mask", "norm"),
+        new("norm", "norm_512", Shuffle(16), 2, Shuffled(16, 15), "clamp", "norm"),
+        new("norm", "norm_512", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
+        new("norm", "norm_1024", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 4, "sub.rn.f32 $1, $3, $2;", "operands", "norm"),
+        new("norm", "norm_512", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 4, "mul.rn.f32 $1, $2, $3;", "operator", "norm"),
+        new("norm", "norm_1024", @"^st\.global\.v2\.f32", 1, "", "store", "norm"),
+        new("norm", "norm_long", @"^add\.s32 (%r\d+), (%r\d+), 1024;", 1, "add.s32 $1, $2, 960;", "stride", "norm"),
+        new("norm", "norm_512", AtLeast, 1, Above, "bound", "norm"),
+        new("norm", "norm", Shuffle(1), 4, Shuffled(2), "distance", "norm"),
         new("norm", "norm", @"^st\.global\.f32", 1, "", "store", "norm"),
-        new("norm", "norm", @"^add\.s32 (%r\d+), (%r\d+), 256;", 1, "add.s32 $1, $2, 192;", "stride", "norm"),
-        new("norm", "norm", AtLeast, 1, Above, "bound", "norm"),
+        new("norm", "norm", @"^add\.s32 (%r\d+), (%r\d+), 512;", 2, "add.s32 $1, $2, 448;", "stride", "norm"),
 
-        new("pointwise", "add", AtLeast, 1, Above, "bound", "elements"),
-        new("pointwise", "add", @"^mul\.wide\.u32 (\S+), (\S+), 1024;", 1, "mul.wide.u32 $1, $2, 512;", "stride", "elements"),
+        new("pointwise", "add", @"^add\.s32 (\S+), (\S+), 4;", 1, "add.s32 $1, $2, 3;", "bound", "elements"),
+        new("pointwise", "add", @"^shl\.b32 (\S+), (\S+), 10;", 1, "shl.b32 $1, $2, 9;", "stride", "elements"),
         new("pointwise", "multiply", @"^mul\.rn\.f32", 1, "add.rn.f32", "operator", "elements"),
-        new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 1, "", "guard", "elements"),
+        new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 2, "", "alignment", "elements"),
+        new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 3, "", "guard", "elements"),
         new("pointwise", "bias_activation", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "elements"),
         new("pointwise", "bias_activation", "0f3F200000", 1, "0f40200000", "constant", "elements"),
         new("pointwise", "select_columns", @"^shl\.b64 (\S+), (\S+), 2;", 4, "shl.b64 $1, $2, 3;", "width", "logits"),
@@ -87,15 +91,15 @@ internal static class MutantTable
 
         new("few_floats", "few_1_f32", Shuffle(16), 5, Shuffled(8), "distance", "few floats"),
         new("few_floats", "few_4_f32", Barrier, 1, "", "barrier", "few floats"),
-        new("few_floats", "few_8_f32", @"^st\.shared\.f32", 1, "", "store", "few floats"),
+        new("few_floats", "few_8_f32", @"^st\.shared\.v4\.f32", 1, "", "store", "few floats"),
 
         new("few_halves", "few_1_f16", Shuffle(1), 3, Shuffled(2), "distance", "few floats"),
-        new("few_halves", "few_1_bf16", ", 32767;", 1, ", 0;", "rounding", "few floats"),
-        new("few_halves", "few_4_bf16", ", -65536;", 2, ", -131072;", "mask", "few floats"),
+        new("few_halves", "few_1_bf16", ", 32767;", 36, ", 0;", "rounding", "few floats"),
+        new("few_halves", "few_4_bf16", ", -65536;", 36, ", -131072;", "mask", "few floats"),
         new("few_halves", "few_8_f16", Barrier, 1, "", "barrier", "few floats"),
 
         new("few_integers", "few_1_i8", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "few integers"),
-        new("few_integers", "few_1_i16", @"^st\.shared\.u16", 2, "", "store", "few integers"),
+        new("few_integers", "few_1_i16", @"^st\.shared\.u16", 34, "", "store", "few integers"),
         new(
             "few_integers", "few_4_i8", @"^dp4a\.s32\.s32 (\S+), (\S+), (\S+), (\S+);", 1, "dp4a.s32.s32 $1, $2, $2, $4;",
             "operands", "few integers"),
@@ -164,8 +168,8 @@ internal static class MutantTable
         new("cache", "cached_weights_additive", @"^st\.global\.f32", 2, "", "store", "additive cache"),
 
         new("dropout", "dropout", "-1640531527", 1, "-1640531526", "constant", "dropout"),
-        new("dropout", "dropout", @"^setp\.lt\.u32", 2, "setp.gt.u32", "comparison", "dropout"),
-        new("dropout", "dropout", AtLeast, 3, Above, "bound", "dropout"),
+        new("dropout", "dropout", @"^setp\.lt\.u32", 3, "setp.gt.u32", "comparison", "dropout"),
+        new("dropout", "dropout", AtLeast, 4, Above, "bound", "dropout"),
 
         new("attention_dropout", "attention_dropout_dot_1", ", 65535;", 1, ", 32767;", "mask", "dropped attention"),
         new("attention_dropout", "attention_dropout_dot_2", WarpBarrier, 2, "", "barrier", "dropped attention"),
@@ -213,6 +217,7 @@ internal static class MutantTable
             "training", "adam_step", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 1, "fma.rn.f32 $1, $3, $4, $2;",
             "operands", "optimizer"),
         new("training", "adam_step", @"^sqrt\.rn\.f32", 1, "mov.f32", "operator", "optimizer"),
+        new("training", "adam_step", @"^st\.global\.v4\.f32", 2, "", "store", "optimizer"),
         new("training", "clear", @"^mov\.b32 (\S+), 0;", 1, "mov.b32 $1, 1;", "constant", "elements"),
 
         new("attention_gradient", "gradient_of_queries_dot_1", WarpBarrier, 2, "", "barrier", "attention gradient"),

@@ -60,26 +60,43 @@ internal static class OperatorCases
         ["additive gradient"] = new(static bench => AttentionGradient(bench, isAdditive: true)),
     };
 
+    // Columns before a table, and how many more a row of the larger one has: no row begins where four numbers may be read at once; all do;
+    // rows follow each other without a gap; and a row of an odd width begins there.
+    private static readonly (int Before, int Around)[] Places = [(3, 7), (4, 8), (0, 0), (0, 1)];
+
     private static void Norm(Bench bench)
     {
-        foreach ((int rows, int columns) in new[] { (6, 133), (3, 293) })
+        foreach ((int before, int around) in Places)
         {
-            Tensor x = bench.Table(rows, columns, 1), residual = bench.Table(rows, columns, 2), bias = bench.Table(1, columns, 4);
-            var plain = new NormWeights(bench.Table(1, columns, 3), Tensor.None, 1e-5f);
-            bench.GiveAlone(rows, columns, () => bench.Backend.Norm(x, plain with { Bias = bias }));
-            bench.GiveAlone(rows, columns, () => bench.Backend.AddNorm(x, residual, plain with { IsRms = true }));
-            bench.Give(bench.Backend.AddNorm(x, residual, plain, out Tensor sum));
-            bench.Give(sum);
+            bench.Lay(before, around);
+            foreach ((int rows, int columns) in new[] { (6, 133), (3, 294), (3, 700), (2, 1122) })
+            {
+                Tensor x = bench.Table(rows, columns, 1), residual = bench.Table(rows, columns, 2), bias = bench.Table(1, columns, 4);
+                var plain = new NormWeights(bench.Table(1, columns, 3), Tensor.None, 1e-5f);
+                bench.GiveAlone(rows, columns, () => bench.Backend.Norm(x, plain with { Bias = bias }));
+                bench.GiveAlone(rows, columns, () => bench.Backend.AddNorm(x, residual, plain with { IsRms = true }));
+                bench.Give(bench.Backend.AddNorm(x, residual, plain, out Tensor sum));
+                bench.Give(sum);
+            }
         }
     }
 
     private static void Elements(Bench bench)
     {
-        Tensor x = bench.Table(3, 259, 1, 3), y = bench.Table(3, 259, 2);
-        bench.GiveAlone(3, 259, () => bench.Backend.Add(x, y));
-        bench.GiveAlone(3, 259, () => bench.Backend.Multiply(x, y));
-        foreach (Activation activation in Enum.GetValues<Activation>())
-            bench.GiveAlone(3, 259, () => bench.Backend.Activate(x, activation));
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            foreach ((int rows, int columns) in new[] { (3, 257), (5, 36), (2, 1028), (1, 1027) })
+            {
+                Tensor x = bench.Table(rows, columns, 1, 3), y = bench.Table(rows, columns, 2);
+                bench.GiveAlone(rows, columns, () => bench.Backend.Add(x, y));
+                bench.GiveAlone(rows, columns, () => bench.Backend.Multiply(x, y));
+                foreach (Activation activation in Enum.GetValues<Activation>())
+                    bench.GiveAlone(rows, columns, () => bench.Backend.Activate(x, activation));
+            }
+        }
+
+        bench.Lay(3, 7);
         Tensor part = bench.Into(5, 261, 3);
         bench.Backend.Clear(part);
     }
@@ -370,18 +387,24 @@ internal static class OperatorCases
 
     private static void Dropped(Bench bench)
     {
-        Tensor x = bench.Table(3, 300, 1);
-        bench.GiveAlone(3, 300, () => bench.Backend.Dropout(x, new Dropout(0.3f, 0x1234_5678_9ABC, 5)));
+        foreach ((int rows, int columns) in new[] { (3, 300), (5, 40), (2, 2100) })
+        {
+            Tensor x = bench.Table(rows, columns, 1);
+            bench.GiveAlone(rows, columns, () => bench.Backend.Dropout(x, new Dropout(0.3f, 0x1234_5678_9ABC, 5)));
+        }
     }
 
     private static void Slopes(Bench bench)
     {
-        float[] values = Bench.Values(3 * 259, 1, 3);
+        float[] values = Bench.Values(3 * 260, 1, 3);
         for (int i = 7; i < values.Length; i += 50) values[i] *= 30;
-        Tensor x = bench.Table(3, 259, values);
-        Tensor dy = bench.Table(3, 259, 2);
-        foreach (Activation activation in Enum.GetValues<Activation>())
-            bench.GiveAlone(3, 259, () => bench.Backend.ActivationBackward(x, dy, activation));
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            Tensor x = bench.Table(3, 260, values), dy = bench.Table(3, 260, 2);
+            foreach (Activation activation in Enum.GetValues<Activation>())
+                bench.GiveAlone(3, 260, () => bench.Backend.ActivationBackward(x, dy, activation));
+        }
     }
 
     private static void Loss(Bench bench)
@@ -430,13 +453,15 @@ internal static class OperatorCases
 
     private static void Optimizer(Bench bench)
     {
-        const int Count = 16_500;
-        Tensor x = bench.Into(1, Count, 1), gradient = bench.Table(1, Count, 2), first = bench.Into(1, Count, 3);
-        Tensor second = bench.Table(1, Count, [.. Bench.Values(Count, 4).Select(static value => MathF.Abs(value))]);
-        double squares = bench.Backend.SumOfSquares(gradient);
-        bench.Give((float)squares, (float)(squares - (float)squares));
-        bench.Backend.AdamStep(x, gradient, first, second, new AdamStep(0.01f, 0.9f, 0.98f, 1e-9f, 0.1f, 0.19f, 0.04f, 0.5f));
-        bench.Give(second);
+        foreach ((int before, int count) in new[] { (3, 16_500), (4, 16_502), (2, 70) })
+        {
+            bench.Lay(before, 8);
+            Tensor x = bench.Into(1, count, 1), gradient = bench.Table(1, count, 2), first = bench.Into(1, count, 3);
+            Tensor second = bench.Into(1, count, [.. Bench.Values(count, 4).Select(static value => MathF.Abs(value))]);
+            double squares = bench.Backend.SumOfSquares(gradient);
+            bench.Give((float)squares, (float)(squares - (float)squares));
+            bench.Backend.AdamStep(x, gradient, first, second, new AdamStep(0.01f, 0.9f, 0.98f, 1e-9f, 0.1f, 0.19f, 0.04f, 0.5f));
+        }
     }
 
     private static void AttentionGradient(Bench bench, bool isAdditive)
