@@ -12,7 +12,8 @@ public sealed unsafe partial class CudaBackend
     private const uint ThreadsOfRow = 128;          // of kernels that take a row a block, and of norms: a row a warp
     private const int RowsOfNorm = 4;               // and of short rows in softmax
     private const uint ThreadsOfSoftmax = 512;
-    private const int MostOfShort = 1024, MostOfShortBest = 32;     // columns of a row that a warp holds, and how many best it finds
+    private const int MostOfShort = 1024;           // columns of a row that a warp holds
+    private const int MostOfShortBest = 32;         // that it finds in one
     private const int MostGridRows = 65_535;        // kernels go on from there in steps of the grid
 
     /// <inheritdoc />

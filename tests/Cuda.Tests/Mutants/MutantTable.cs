@@ -87,7 +87,7 @@ internal static class MutantTable
         new("gemm", "gemm_few_f16", @"^max\.f32 (\S+), (\S+), 0f00000000;", 1, "max.f32 $1, $2, 0f3F800000;", "constant", "few"),
         new("gemm", "gemm_few_bf16", Barrier, 2, "", "barrier", "few"),
 
-        new("quantise", "quantise_i8", Barrier, 1, "", "barrier", "integers"),
+        new("quantise", "quantise_i8", @"^setp\.gt\.s32 (\S+), (\S+), 1024;", 1, "setp.gt.s32 $1, $2, 2048;", "bound", "integers"),
         new(
             "quantise", "quantise_i8", @"^min\.f32 (\S+), (\S+), 0f42FE0000;", 1, "min.f32 $1, $2, 0f42FC0000;",
             "constant", "integers"),
@@ -101,6 +101,8 @@ internal static class MutantTable
         new("quantise", "finish_sums", @"^rcp\.rn\.f32", 1, "mov.f32", "operator", "integers"),
         new("quantise", "round_bf16", ", -65536;", 1, ", -131072;", "mask", "rounded"),
         new("quantise", "to_bf16", ", 32767;", 1, ", 0;", "rounding", "refresh"),
+        new("quantise", "to_bf16", @"^@%p\d+ bra (\S+);", 2, "", "alignment", "refresh"),
+        new("quantise", "to_bf16", @"^st\.global\.v2\.u32", 1, "", "store", "refresh"),
 
         new("few_floats", "few_1_f32", Shuffle(16), 5, Shuffled(8), "distance", "few floats"),
         new("few_floats", "few_4_f32", Barrier, 1, "", "barrier", "few floats"),
@@ -197,6 +199,11 @@ internal static class MutantTable
         new(
             "norm_gradient", "norm_partials", @"^mul\.wide\.u32 (\S+), (\S+), 8;", 1, "mul.wide.u32 $1, $2, 4;",
             "width", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", Barrier, 1, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", Barrier, 2, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_1024", WarpBarrier, 1, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_1024", Shuffle(8), 3, Shuffled(4), "distance", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", @"^st\.shared\.v2\.f32", 2, "", "store", "norm gradient"),
         new("norm_gradient", "norm_partials", @"^shl\.b32 (\S+), (\S+), 5;", 1, "shl.b32 $1, $2, 4;", "stride", "norm gradient"),
 
         new("cross_entropy", "cross_entropy", Barrier, 2, "", "barrier", "loss"),

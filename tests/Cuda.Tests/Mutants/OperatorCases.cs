@@ -446,12 +446,16 @@ internal static class OperatorCases
 
     private static void NormGradient(Bench bench)
     {
-        const int Rows = 37, Columns = 133;
-        Tensor x = bench.Table(Rows, Columns, 1), dy = bench.Table(Rows, Columns, 2), passed = bench.Table(Rows, Columns, 3);
-        var weights = new NormWeights(bench.Table(1, Columns, 4), bench.Table(1, Columns, 5), 1e-5f);
-        bench.Give(bench.Backend.NormBackward(x, weights, dy, passed, bench.Into(1, Columns, 6), bench.Into(1, Columns, 7)));
-        var rms = new NormWeights(weights.Gain, Tensor.None, 1e-5f, IsRms: true);
-        bench.Give(bench.Backend.NormBackward(x, rms, dy, Tensor.None, bench.Into(1, Columns, 8), Tensor.None));
+        const int Rows = 39;
+        foreach ((int before, int around, int columns) in new[] { (3, 7, 133), (4, 8, 138), (0, 0, 530), (4, 8, 1028) })
+        {
+            bench.Lay(before, around);
+            Tensor x = bench.Table(Rows, columns, 1), dy = bench.Table(Rows, columns, 2), passed = bench.Table(Rows, columns, 3);
+            var weights = new NormWeights(bench.Table(1, columns, 4), bench.Table(1, columns, 5), 1e-5f);
+            bench.Give(bench.Backend.NormBackward(x, weights, dy, passed, bench.Into(1, columns, 6), bench.Into(1, columns, 7)));
+            var rms = new NormWeights(weights.Gain, Tensor.None, 1e-5f, IsRms: true);
+            bench.Give(bench.Backend.NormBackward(x, rms, dy, Tensor.None, bench.Into(1, columns, 8), Tensor.None));
+        }
     }
 
     // More rows than a block has threads, and ids that come again.
