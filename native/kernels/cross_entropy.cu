@@ -3,37 +3,10 @@
 // x [rows, columns], targets [rows], losses [rows, 2].
 #include "softmax.cuh"
 
-// The sum of from - x, by the 64 chains of the numerics contract. terms: Terms floats.
-DEVICE float sum_of_distances(const float* x, int columns, float from, float* terms)
-{
-    float chain = 0.0f;
-    for (int start = 0; start < columns; start += Terms)
-    {
-        int count = least(Terms, columns - start);
-#pragma unroll 4
-        for (int i = thread_x(); i < count; i += Threads) terms[i] = from - x[start + i];
-        block_barrier();
-        if (thread_x() < Chains)
-        {
-#pragma unroll 8
-            for (int i = thread_x(); i < count; i += Chains) chain += terms[i];
-        }
-
-        block_barrier();
-    }
-
-    if (thread_x() < Chains) terms[thread_x()] = chain;
-    block_barrier();
-    float sum = join_chains(terms[thread_x() % WarpLanes], terms[thread_x() % WarpLanes + WarpLanes]);
-    block_barrier();
-    return sum;
-}
-
-KERNEL(Threads) cross_entropy(
+KERNEL_FOR(Threads, 2) cross_entropy(
     float* x, long long x_stride, const int* targets, float* losses, long long loss_stride, int columns, float smoothing, float scale)
 {
-    __shared__ float terms[Terms];
-    __shared__ float shared[Warps];
+    __shared__ Space space;
     int target = targets[block_x()];
     x += block_x() * x_stride;
     losses += block_x() * loss_stride;
@@ -44,8 +17,9 @@ KERNEL(Threads) cross_entropy(
         return;
     }
 
-    Measured row = measure(x, columns, own_maximum(x, columns), terms, shared);
-    float sum = sum_of_distances(x, columns, row.maximum + row.log_sum, terms);
+    Measured row = measure(x, columns, own_maximum(x, columns), space);
+    float from = row.maximum + row.log_sum;
+    float sum = chain_sum(x, columns, space, [=](float logit) { return from - logit; });
     float share = smoothing / (float)columns, rest = 1.0f - smoothing;
     if (thread_x() == 0)
     {
@@ -58,10 +32,9 @@ KERNEL(Threads) cross_entropy(
 
     block_barrier();
     float less = -(share * scale), of_target = rest * scale;
-#pragma unroll 4
-    for (int column = thread_x(); column < columns; column += Threads)
+    map_row(x, x, columns, [=](int column, float logit)
     {
-        float gradient = fused(exponential_of_negative(log_probability_of(x[column], row)), scale, less);
-        x[column] = column == target ? gradient - of_target : gradient;
-    }
+        float gradient = fused(exponential_of_negative(log_probability_of(logit, row)), scale, less);
+        return column == target ? gradient - of_target : gradient;
+    });
 }

@@ -16,6 +16,27 @@ DEVICE Int4 load(const int* row, Four own) { return *(const Int4*)(row + own.col
 DEVICE void store(float* row, One own, float value) { row[own.column] = value; }
 DEVICE void store(float* row, Four own, Float4 value) { *(Float4*)(row + own.column) = value; }
 
+// Of a row that is longer than what is to be read of it: zeros behind. Four numbers are all there, or none.
+DEVICE float load_padded(const float* row, int columns, One own) { return own.column < columns ? row[own.column] : 0.0f; }
+DEVICE Float4 load_padded(const float* row, int columns, Four own)
+{
+    Float4 four = {};
+    if (own.column < columns) four = load(row, own);
+    return four;
+}
+
+// As 16 bits each, which formula gives.
+template <typename Formula>
+DEVICE void store_halves(unsigned short* row, One own, float x, Formula formula) { row[own.column] = (unsigned short)formula(x); }
+
+template <typename Formula>
+DEVICE void store_halves(unsigned short* row, Four own, Float4 x, Formula formula)
+{
+    struct alignas(8) Pairs { unsigned low, high; };
+    unsigned first = formula(x.x), second = formula(x.y), third = formula(x.z), fourth = formula(x.w);
+    *(Pairs*)(row + own.column) = Pairs{(first & 0xFFFFu) | second << 16, (third & 0xFFFFu) | fourth << 16};
+}
+
 // body(row, columns) for what a thread has. is_aligned: in all tables four numbers may be read and written at once.
 template <typename Body>
 DEVICE void for_each_row(int rows, int columns, int is_aligned, Body body)

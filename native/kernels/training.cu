@@ -89,12 +89,14 @@ KERNEL(Threads) clear(unsigned* x, long long x_stride, int rows, int columns)
     for (int row = block_y(); row < rows; row += grid_y()) x[row * x_stride + column] = 0u;
 }
 
-// Rows of a weight, with zeros from columns to padded. A block a row.
-KERNEL(RowThreads) pack_f32(const float* x, long long x_stride, float* y, long long y_stride, int columns, int padded)
+// Rows of a weight, with zeros from columns to padded.
+KERNEL(Threads) pack_f32(
+    const float* x, long long x_stride, float* y, long long y_stride, int rows, int columns, int padded, int is_aligned)
 {
-    x += block_x() * x_stride;
-    y += block_x() * y_stride;
-    for (int k = thread_x(); k < padded; k += RowThreads) y[k] = k < columns ? x[k] : 0.0f;
+    for_each_row(rows, padded, is_aligned, [=](int row, auto own)
+    {
+        store(y + row * y_stride, own, load_padded(x + row * x_stride, columns, own));
+    });
 }
 
 DEVICE void store_as(float* to, float x) { *to = x; }
@@ -286,15 +288,25 @@ KERNEL(Threads) gemm_gradient(
     }
 }
 
-// Sums of the squares of 16,384 numbers each, by the 64 chains of the numerics contract. A block a sum.
-KERNEL(WarpLanes) block_squares(const float* x, int count, float* sums)
+template <bool IsPaired>
+DEVICE float sum_of_squares(const NormRow& row, int count)
+{
+    Held<16> held;
+    if (count <= Held<16>::Columns) hold<IsPaired>(held, row, thread_x() * 2, count);
+    return held_sum<true, IsPaired, true>(held, row, count, 0.0f);
+}
+
+// Sums of the squares of 16,384 numbers each, by the 64 chains of the numerics contract. A warp a sum. is_paired: numbers may be read by
+// two at once.
+KERNEL(WarpLanes) block_squares(const float* x, int count, float* sums, int is_paired)
 {
     constexpr int Block = 16384;
     long long first = (long long)block_x() * Block;
     NormRow row;
     row.x = x + first;
     row.residual = nullptr;
-    float sum = row_sum<true>(row, (int)least((long long)Block, count - first), thread_x(), 0.0f);
+    int numbers = (int)least((long long)Block, count - first);
+    float sum = is_paired ? sum_of_squares<true>(row, numbers) : sum_of_squares<false>(row, numbers);
     if (thread_x() == 0) sums[block_x()] = sum;
 }
 

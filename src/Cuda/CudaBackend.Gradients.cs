@@ -67,14 +67,27 @@ public sealed unsafe partial class CudaBackend
         if (x.Shape.Count == 0) return dx;
         (int, long) mark = _arena.Mark();
         var tiles = new Shape((int)Blocks(x.Rows, RowsOfNormTile), x.Columns);
-        nint measured = _arena.Take(2L * x.Rows * sizeof(float)), partial = _arena.Take(2 * tiles.Count * sizeof(float));
-        Launch(
-            Training.NormGradient, Blocks(x.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(passed), (long)passed.Stride, Address(dx),
-            (long)dx.Stride, Address(weights.Gain), measured, x.Rows, x.Columns, weights.Epsilon, weights.IsRms ? 1 : 0);
-        Launch(
-            Training.NormPartials, (uint)tiles.Rows, Blocks(x.Columns, ThreadsOfRow), 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, measured, partial, x.Rows, x.Columns);
+        nint partial = _arena.Take(2 * tiles.Count * sizeof(float));
+        Seam seam = Seam.Of(x) | Seam.Of(dy) | Seam.Of(passed) | Seam.Of(dx);
+        if (x.Columns <= MostOfShort && IsPaired(seam, x.Columns))
+        {
+            Launch(
+                x.Columns <= MostOfShort / 2 ? Training.NormGradient512 : Training.NormGradient1024, (uint)tiles.Rows, 1, 1, ThreadsOfRow, 0,
+                Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(passed), (long)passed.Stride, Address(dx),
+                (long)dx.Stride, Address(weights.Gain), partial, x.Rows, x.Columns, weights.Epsilon, weights.IsRms ? 1 : 0);
+        }
+        else
+        {
+            nint measured = _arena.Take(2L * x.Rows * sizeof(float));
+            Launch(
+                Training.NormGradient, Blocks(x.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
+                Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(passed), (long)passed.Stride, Address(dx),
+                (long)dx.Stride, Address(weights.Gain), measured, x.Rows, x.Columns, weights.Epsilon, weights.IsRms ? 1 : 0);
+            Launch(
+                Training.NormPartials, (uint)tiles.Rows, Blocks(x.Columns, ThreadsOfRow), 1, ThreadsOfRow, 0,
+                Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, measured, partial, x.Rows, x.Columns);
+        }
+
         SumColumns(partial, 2L * x.Columns, tiles, Address(gainGradient));
         if (!biasGradient.IsNone)
             SumColumns(partial + ((nint)x.Columns * sizeof(float)), 2L * x.Columns, tiles, Address(biasGradient));
@@ -215,9 +228,7 @@ public sealed unsafe partial class CudaBackend
     {
         int stride = SumStride(x.Columns);
         nint rounded = _arena.Take((long)x.Rows * stride * sizeof(ushort));
-        Launch(
-            _kernels.ToBFloat16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, rounded, (long)stride, x.Columns, stride);
+        LaunchPadded(_kernels.ToBFloat16, x, rounded, stride);
         return (rounded, stride);
     }
 }

@@ -81,9 +81,7 @@ public sealed unsafe partial class CudaBackend
         (int, long) mark = _arena.Mark();
         bool isFloat16 = weight.Type == DType.Float16;
         nint rounded = RentBytes((long)x.Rows * weight.Stride * sizeof(ushort));
-        Launch(
-            isFloat16 ? _kernels.ToFloat16 : _kernels.ToBFloat16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, rounded, (long)weight.Stride, x.Columns, weight.Stride);
+        LaunchPadded(isFloat16 ? _kernels.ToFloat16 : _kernels.ToBFloat16, x, rounded, weight.Stride);
         Multiply(
             GemmHalf(
                 isFloat16 ? CublasCalls.Float16 : CublasCalls.BFloat16, rounded, weight.Stride, weight.Data, weight.Stride, Address(y),
@@ -95,9 +93,10 @@ public sealed unsafe partial class CudaBackend
     private Tensor RoundToBFloat16(in Tensor x)
     {
         Tensor rounded = Rent(x.Shape, DType.Float32);
+        Spread spread = Spread.Over(x.Shape, Seam.Of(x) | Seam.Of(rounded));
         Launch(
-            _kernels.RoundBFloat16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, Address(rounded), (long)rounded.Stride, x.Columns);
+            _kernels.RoundBFloat16, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, Address(rounded), (long)rounded.Stride, spread.Rows, spread.Columns, spread.IsAligned);
         return rounded;
     }
 
@@ -106,8 +105,9 @@ public sealed unsafe partial class CudaBackend
     {
         nint rows = RentBytes((long)x.Rows * weight.Stride), factors = RentBytes((long)x.Rows * sizeof(float));
         Launch(
-            _kernels.QuantiseInt8, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, rows, (long)weight.Stride, factors, x.Columns, weight.Stride, IsLegacy(weight));
+            _kernels.QuantiseInt8, Blocks(x.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
+            Address(x), (long)x.Stride, rows, (long)weight.Stride, factors, x.Rows, x.Columns, weight.Stride, IsLegacy(weight),
+            SeamOfPadded(x, rows).IsMultipleOf(NumbersOfThread * sizeof(float)) ? 1 : 0);
         int stride = SumStride(y.Columns);
         nint sums = RentBytes((long)y.Rows * stride * sizeof(int));
         if (isOwn)
@@ -128,9 +128,10 @@ public sealed unsafe partial class CudaBackend
     private void MultiplyInt16(in Tensor x, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y)
     {
         nint rows = RentBytes((long)x.Rows * weight.Stride * sizeof(short));
+        Spread spread = Spread.Over(new Shape(x.Rows, weight.Stride), SeamOfPadded(x, rows));
         Launch(
-            _kernels.QuantiseInt16, (uint)x.Rows, 1, 1, ThreadsOfRow, 0,
-            Address(x), (long)x.Stride, rows, (long)weight.Stride, x.Columns, weight.Stride, IsLegacy(weight));
+            _kernels.QuantiseInt16, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, rows, (long)weight.Stride, x.Rows, x.Columns, weight.Stride, IsLegacy(weight), spread.IsAligned);
         int stride = SumStride(y.Columns);
         nint sums = RentBytes((long)y.Rows * stride * sizeof(int));
         Launch(
@@ -141,11 +142,26 @@ public sealed unsafe partial class CudaBackend
 
     // factors: 1 / what each row was multiplied by; 0 for int16.
     private void FinishSums(
-        nint sums, int stride, nint factors, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y) =>
+        nint sums, int stride, nint factors, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y)
+    {
+        Spread spread = Spread.Over(y.Shape, Seam.Of(y) | Seam.OfVector(bias) | new Seam(sums | weight.Scales, HasGaps: true));
         Launch(
-            _kernels.FinishSums, Blocks(y.Columns, ThreadsOfWide), GridRows(y.Rows), 1, ThreadsOfWide, 0,
-            sums, (long)stride, factors, weight.Scales, Address(bias), Address(y), (long)y.Stride, y.Rows, y.Columns,
-            (int)activation);
+            _kernels.FinishSums, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            sums, (long)stride, factors, weight.Scales, Address(bias), Address(y), (long)y.Stride, y.Rows, y.Columns, (int)activation,
+            spread.IsAligned);
+    }
+
+    // Rows that become others, whose stride is a multiple of 16, with zeros behind.
+    private void LaunchPadded(Kernel kernel, in Tensor x, nint y, int stride)
+    {
+        Spread spread = Spread.Over(new Shape(x.Rows, stride), SeamOfPadded(x, y));
+        Launch(
+            kernel, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
+            Address(x), (long)x.Stride, y, (long)stride, x.Rows, x.Columns, stride, spread.IsAligned);
+    }
+
+    private static Seam SeamOfPadded(in Tensor x, nint y) =>
+        Seam.Of(x) | new Seam(y | ((long)x.Columns * sizeof(float)), HasGaps: true);
 
     // Bias and activation are in the product's own pass where cuBLASLt can; otherwise in one after it.
     private void Multiply(in BlasProduct product, in Tensor bias, Activation activation, in Tensor y)

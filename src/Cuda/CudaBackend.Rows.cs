@@ -10,8 +10,10 @@ public sealed unsafe partial class CudaBackend
     private const uint ThreadsOfWide = 256;         // of the element-wise kernels
     private const int NumbersOfThread = 4;          // that are read and written at once
     private const uint ThreadsOfRow = 128;          // of kernels that take a row a block, and of norms: a row a warp
-    private const int RowsOfNorm = 4;
+    private const int RowsOfNorm = 4;               // and of short rows in softmax
     private const uint ThreadsOfSoftmax = 512;
+    private const int MostOfShort = 1024;           // columns of a row that a warp holds
+    private const int MostOfShortBest = 32;         // that it finds in one
     private const int MostGridRows = 65_535;        // kernels go on from there in steps of the grid
 
     /// <inheritdoc />
@@ -95,6 +97,15 @@ public sealed unsafe partial class CudaBackend
         RowChecks.Floats(logits, nameof(logits));
         Tensor y = Rent(logits.Shape, DType.Float32);
         if (y.Shape.Count == 0) return y;
+        if (y.Columns <= MostOfShort && IsPaired(Seam.Of(logits) | Seam.Of(y), y.Columns))
+        {
+            Launch(
+                y.Columns <= MostOfShort / 2 ? _kernels.LogSoftmax512 : _kernels.LogSoftmax1024, Blocks(y.Rows, RowsOfNorm), 1, 1,
+                ThreadsOfRow, 0,
+                Address(logits), (long)logits.Stride, Address(y), (long)y.Stride, y.Rows, y.Columns);
+            return y;
+        }
+
         Launch(
             _kernels.LogSoftmax, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
             Address(logits), (long)logits.Stride, Address(y), (long)y.Stride, y.Columns);
@@ -110,14 +121,7 @@ public sealed unsafe partial class CudaBackend
         var shape = new Shape(logits.Rows, k);
         Tensor values = Rent(shape, DType.Float32);
         Tensor best = Rent(shape, DType.Int32);
-        if (logits.Rows > 0)
-        {
-            Launch(
-                _kernels.TopK, (uint)logits.Rows, 1, 1, ThreadsOfSoftmax, 0,
-                Address(logits), (long)logits.Stride, Address(values), (long)values.Stride, Address(best), (long)best.Stride,
-                logits.Columns, k);
-        }
-
+        if (logits.Rows > 0) FindBest(logits, k, values, best);
         tokens = best;
         return values;
     }
@@ -133,6 +137,23 @@ public sealed unsafe partial class CudaBackend
             _kernels.LogProbability, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
             Address(logits), (long)logits.Stride, Address(tokens), Address(y), (long)y.Stride, logits.Columns);
         return y;
+    }
+
+    private void FindBest(in Tensor logits, int k, in Tensor values, in Tensor best)
+    {
+        int columns = logits.Columns;
+        if (columns <= MostOfShort && k <= MostOfShortBest && IsPaired(Seam.Of(logits), columns))
+        {
+            Launch(
+                columns <= MostOfShort / 2 ? _kernels.TopK512 : _kernels.TopK1024, Blocks(logits.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
+                Address(logits), (long)logits.Stride, Address(values), (long)values.Stride, Address(best), (long)best.Stride,
+                logits.Rows, columns, k);
+            return;
+        }
+
+        Launch(
+            _kernels.TopK, (uint)logits.Rows, 1, 1, ThreadsOfSoftmax, 0,
+            Address(logits), (long)logits.Stride, Address(values), (long)values.Stride, Address(best), (long)best.Stride, columns, k);
     }
 
     // Addresses of none are 0, which kernels take for nothing.

@@ -41,9 +41,7 @@ public sealed unsafe partial class CudaBackend
         bool isHalf = packed.Type == DType.BFloat16;
         if (!transposed)
         {
-            Launch(
-                isHalf ? _kernels.ToBFloat16 : Training.PackFloat32, (uint)packed.Outputs, 1, 1, ThreadsOfRow, 0,
-                Address(values), (long)values.Stride, packed.Data, (long)packed.Stride, packed.Inputs, packed.Stride);
+            LaunchPadded(isHalf ? _kernels.ToBFloat16 : Training.PackFloat32, values, packed.Data, packed.Stride);
             return;
         }
 
@@ -204,7 +202,7 @@ public sealed unsafe partial class CudaBackend
         nint place = _arena.Take((long)sums.Length * sizeof(float));
         Launch(
             Training.BlockSquares, (uint)sums.Length, 1, 1, ThreadsOfSquares, 0,
-            Address(x), x.Columns, place);
+            Address(x), x.Columns, place, IsPaired(Seam.Of(x), x.Columns) ? 1 : 0);
         _staging.Read<float>(place, sums);
         _arena.Release(mark);
         double sum = 0;

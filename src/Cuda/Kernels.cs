@@ -28,7 +28,11 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
 
     public readonly Kernel LogSoftmax = find("softmax", "log_softmax");
     public readonly Kernel LogProbability = find("softmax", "log_probability");
+    public readonly Kernel LogSoftmax512 = find("softmax", "log_softmax_512");
+    public readonly Kernel LogSoftmax1024 = find("softmax", "log_softmax_1024");
     public readonly Kernel TopK = find("softmax", "top_k");
+    public readonly Kernel TopK512 = find("softmax", "top_k_512");
+    public readonly Kernel TopK1024 = find("softmax", "top_k_1024");
 
     public readonly Kernel AttentionDot1 = find("attention", "attention_dot_1");
     public readonly Kernel AttentionDot2 = find("attention", "attention_dot_2");

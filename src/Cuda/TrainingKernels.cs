@@ -22,6 +22,8 @@ internal sealed class TrainingKernels(Func<string, string, Kernel> find)
 
     public readonly Kernel NormGradient = find("norm_gradient", "norm_gradient");
     public readonly Kernel NormPartials = find("norm_gradient", "norm_partials");
+    public readonly Kernel NormGradient512 = find("norm_gradient", "norm_gradient_512");
+    public readonly Kernel NormGradient1024 = find("norm_gradient", "norm_gradient_1024");
 
     public readonly Kernel CrossEntropy = find("cross_entropy", "cross_entropy");
 

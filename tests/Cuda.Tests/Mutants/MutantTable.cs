@@ -38,22 +38,35 @@ internal static class MutantTable
         new("pointwise", "penalize", @"^setp\.geu\.f32", 1, "setp.leu.f32", "comparison", "logits"),
 
         new("softmax", "log_softmax", Barrier, 1, "", "barrier", "softmax"),
-        new("softmax", "log_softmax", Barrier, 3, "", "barrier", "softmax"),
+        new("softmax", "log_softmax", Barrier, 2, "", "barrier", "softmax"),
         new("softmax", "log_softmax", Barrier, 4, "", "barrier", "softmax"),
-        new("softmax", "log_softmax", Barrier, 5, "", "barrier", "softmax"),
         new("softmax", "log_softmax", @"^setp\.gt\.u32 (\S+), (\S+), 63;", 1, "setp.gt.u32 $1, $2, 31;", "comparison", "softmax"),
+        new("softmax", "log_softmax", @"^st\.global\.v4\.f32", 2, "", "store", "softmax"),
+        new("softmax", "log_softmax_512", Shuffle(8), 2, Shuffled(4), "distance", "softmax"),
+        new("softmax", "log_softmax_1024", Shuffle(16), 3, Shuffled(16, 15), "clamp", "softmax"),
+        new("softmax", "log_softmax_1024", AtLeast, 1, Above, "bound", "softmax"),
         new("softmax", "log_probability", Shuffle(4), 3, Shuffled(8), "distance", "softmax"),
         new(
             "softmax", "log_probability", @"^add\.rn\.f64 (\S+), (\S+), 0d3FF0000000000000;", 1, "add.rn.f64 $1, $2, 0dBFF0000000000000;",
             "constant", "softmax"),
         new(
-            "softmax", "top_k", @"^atom\.shared\.add\.u32 (\S+), \[(\S+)\], 1;", 1, "atom.shared.add.u32 $1, [$2], 2;",
+            "softmax", "top_k", @"^atom\.shared\.add\.u32 (\S+), \[(\S+)\], 1;", 2, "atom.shared.add.u32 $1, [$2], 2;",
             "constant", "best"),
-        new("softmax", "top_k", @"^setp\.gt\.s32 (\S+), (\S+), 1023;", 1, "setp.gt.s32 $1, $2, 1024;", "bound", "best"),
+        new("softmax", "top_k", @"^setp\.gt\.s32 (\S+), (\S+), 1023;", 2, "setp.gt.s32 $1, $2, 1024;", "bound", "best"),
+        new("softmax", "top_k", Barrier, 5, "", "barrier", "best"),
         new("softmax", "top_k", Barrier, 7, "", "barrier", "best"),
         new("softmax", "top_k", Barrier, 9, "", "barrier", "best"),
         new("softmax", "top_k", Barrier, 12, "", "barrier", "best"),
         new("softmax", "top_k", @"^ld\.shared\.f32 (\S+), \[(\S+)\+64\];", 1, "ld.shared.f32 $1, [$2+32];", "offset", "best"),
+        new("softmax", "top_k_512", WarpBarrier, 1, "", "barrier", "best"),
+        new("softmax", "top_k_512", WarpBarrier, 2, "", "barrier", "best"),
+        new(
+            "softmax", "top_k_1024", @"^vote\.sync\.ballot\.b32 (\S+), (\S+), -1;", 1, "vote.sync.ballot.b32 $1, $2, 2147483647;",
+            "vote", "best"),
+        new(
+            "softmax", "top_k_1024", @"^atom\.shared\.add\.u32 (\S+), \[(\S+)\], 1;", 1, "atom.shared.add.u32 $1, [$2], 2;",
+            "constant", "best"),
+        new("softmax", "top_k_1024", @"^setp\.ge\.f32", 3, "setp.lt.f32", "comparison", "best"),
 
         new("embed", "embed_f32", @"^@%p\d+ bra (\S+);", 3, "", "guard", "embed"),
         new("embed", "embed_f16", "-1879056384", 1, "268427264", "mask", "embed"),
@@ -74,7 +87,7 @@ internal static class MutantTable
         new("gemm", "gemm_few_f16", @"^max\.f32 (\S+), (\S+), 0f00000000;", 1, "max.f32 $1, $2, 0f3F800000;", "constant", "few"),
         new("gemm", "gemm_few_bf16", Barrier, 2, "", "barrier", "few"),
 
-        new("quantise", "quantise_i8", Barrier, 1, "", "barrier", "integers"),
+        new("quantise", "quantise_i8", @"^setp\.gt\.s32 (\S+), (\S+), 1024;", 1, "setp.gt.s32 $1, $2, 2048;", "bound", "integers"),
         new(
             "quantise", "quantise_i8", @"^min\.f32 (\S+), (\S+), 0f42FE0000;", 1, "min.f32 $1, $2, 0f42FC0000;",
             "constant", "integers"),
@@ -88,6 +101,8 @@ internal static class MutantTable
         new("quantise", "finish_sums", @"^rcp\.rn\.f32", 1, "mov.f32", "operator", "integers"),
         new("quantise", "round_bf16", ", -65536;", 1, ", -131072;", "mask", "rounded"),
         new("quantise", "to_bf16", ", 32767;", 1, ", 0;", "rounding", "refresh"),
+        new("quantise", "to_bf16", @"^@%p\d+ bra (\S+);", 2, "", "alignment", "refresh"),
+        new("quantise", "to_bf16", @"^st\.global\.v2\.u32", 1, "", "store", "refresh"),
 
         new("few_floats", "few_1_f32", Shuffle(16), 9, Shuffled(8), "distance", "few floats"),
         new("few_floats", "few_4_f32", Barrier, 1, "", "barrier", "few floats"),
@@ -184,12 +199,17 @@ internal static class MutantTable
         new(
             "norm_gradient", "norm_partials", @"^mul\.wide\.u32 (\S+), (\S+), 8;", 1, "mul.wide.u32 $1, $2, 4;",
             "width", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", Barrier, 1, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", Barrier, 2, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_1024", WarpBarrier, 1, "", "barrier", "norm gradient"),
+        new("norm_gradient", "norm_gradient_1024", Shuffle(8), 3, Shuffled(4), "distance", "norm gradient"),
+        new("norm_gradient", "norm_gradient_512", @"^st\.shared\.v2\.f32", 2, "", "store", "norm gradient"),
         new("norm_gradient", "norm_partials", @"^shl\.b32 (\S+), (\S+), 5;", 1, "shl.b32 $1, $2, 4;", "stride", "norm gradient"),
 
-        new("cross_entropy", "cross_entropy", Barrier, 3, "", "barrier", "loss"),
-        new(
-            "cross_entropy", "cross_entropy", @"^setp\.eq\.s32 (\S+), (\S+), (\S+);", 8, "setp.ne.s32 $1, $2, $3;",
-            "comparison", "loss"),
+        new("cross_entropy", "cross_entropy", Barrier, 2, "", "barrier", "loss"),
+        new("cross_entropy", "cross_entropy", Barrier, 6, "", "barrier", "loss"),
+        new("cross_entropy", "cross_entropy", Barrier, 8, "", "barrier", "loss"),
+        new("cross_entropy", "cross_entropy", @"^setp\.eq\.s32 (\S+), (\S+), -14338;", 1, "setp.ne.s32 $1, $2, -14338;", "comparison", "loss"),
         new("cross_entropy", "cross_entropy", @"^st\.global\.f32", 2, "", "store", "loss"),
 
         new(

@@ -110,28 +110,39 @@ internal static class OperatorCases
         bench.GiveAlone(5, 261, () => bench.Backend.SelectColumns(x, columns));
     }
 
-    // More than 4096 columns are summed in two parts.
+    // More than 4096 columns are summed in two parts, and a thread has more than 16,384 in two; a warp has rows of up to 512 and 1024.
     private static void Softmax(Bench bench)
     {
-        foreach ((int rows, int columns) in new[] { (2, 1021), (1, 4501), (2, 37) })
+        foreach ((int before, int around) in Places)
         {
-            int[] last = [.. Enumerable.Range(0, rows).Select(row => columns - 1 - row)];
-            Tensor x = bench.Table(rows, columns, 1, 3), tokens = bench.Row(last);
-            bench.GiveAlone(rows, columns, () => bench.Backend.LogSoftmax(x));
-            bench.GiveAlone(rows, 1, () => bench.Backend.LogProbability(x, tokens));
+            bench.Lay(before, around);
+            foreach ((int rows, int columns) in new[] { (2, 1021), (1, 4501), (3, 37), (2, 2), (6, 300), (5, 702), (1, 20_003) })
+            {
+                int[] last = [.. Enumerable.Range(0, rows).Select(row => columns - 1 - row)];
+                Tensor x = bench.Table(rows, columns, 1, 3), tokens = bench.Row(last);
+                bench.GiveAlone(rows, columns, () => bench.Backend.LogSoftmax(x));
+                bench.GiveAlone(rows, 1, () => bench.Backend.LogProbability(x, tokens));
+            }
         }
     }
 
-    // k to 256, more, equal numbers, and so many equal ones that they do not fit among the candidates.
+    // k to 16, to 256, more, equal numbers, and so many equal ones that they do not fit among the candidates; rows that a warp has.
     private static void Best(Bench bench)
     {
-        foreach ((int columns, int k, bool isRounded, double deviation) in
-            new[] { (1021, 5, false, 3.0), (1021, 300, false, 3), (601, 9, true, 2), (3001, 3, true, 0.1) })
+        foreach ((int before, int around) in Places)
         {
-            float[] logits = Bench.Values(2 * columns, 1, deviation);
-            if (isRounded) logits = [.. logits.Select(static value => MathF.Round(value))];
-            bench.Give(bench.Backend.TopK(bench.Table(2, columns, logits), k, out Tensor tokens));
-            bench.Give(tokens);
+            bench.Lay(before, around);
+            foreach ((int columns, int k, bool isRounded, double deviation) in new[]
+            {
+                (1021, 5, false, 3.0), (1021, 300, false, 3), (1021, 20, false, 3), (601, 9, true, 2), (3001, 3, true, 0.1), (20_003, 16, false, 3),
+                (700, 4, false, 3), (702, 32, true, 1), (300, 5, false, 3), (512, 30, true, 0.1), (38, 32, false, 1),
+            })
+            {
+                float[] logits = Bench.Values(3 * columns, 1, deviation);
+                if (isRounded) logits = [.. logits.Select(static value => MathF.Round(value))];
+                bench.Give(bench.Backend.TopK(bench.Table(3, columns, logits), k, out Tensor tokens));
+                bench.Give(tokens);
+            }
         }
     }
 
@@ -173,15 +184,19 @@ internal static class OperatorCases
 
     private static void Integers(Bench bench)
     {
-        const int Rows = 11, Inputs = 149, Outputs = 67;
-        Tensor x = bench.Table(Rows, Inputs, 1), bias = bench.Table(1, Outputs, 3);
-        foreach (DType type in new[] { DType.Int8, DType.Int16 })
+        const int Rows = 11;
+        foreach ((int before, int around, int inputs, int outputs) in new[] { (3, 7, 149, 67), (4, 8, 148, 68), (0, 0, 1100, 68), (3, 7, 1030, 4) })
         {
-            foreach (ActivationRounding rounding in new[] { ActivationRounding.Nearest, ActivationRounding.Legacy })
+            bench.Lay(before, around);
+            Tensor x = bench.Table(Rows, inputs, 1), bias = bench.Table(1, outputs, 3);
+            foreach (DType type in new[] { DType.Int8, DType.Int16 })
             {
-                Weight weight = bench.Weight(type, Outputs, Inputs, 2, rounding);
-                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, bias), Activation.Silu));
-                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+                foreach (ActivationRounding rounding in new[] { ActivationRounding.Nearest, ActivationRounding.Legacy })
+                {
+                    Weight weight = bench.Weight(type, outputs, inputs, 2, rounding);
+                    bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, bias), Activation.Silu));
+                    bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+                }
             }
         }
     }
@@ -246,19 +261,27 @@ internal static class OperatorCases
 
     private static void Rounded(Bench bench)
     {
-        Weight weight = bench.Weight(DType.BFloat16, 35, 149, 2, ActivationRounding.BFloat16);
-        bench.Give(bench.Backend.Linear(bench.Table(3, 149, 1), new LinearWeights(weight, Tensor.None)));
+        foreach ((int before, int around, int inputs) in new[] { (3, 7, 149), (4, 8, 148), (0, 0, 1100) })
+        {
+            bench.Lay(before, around);
+            Weight weight = bench.Weight(DType.BFloat16, 35, inputs, 2, ActivationRounding.BFloat16);
+            bench.Give(bench.Backend.Linear(bench.Table(3, inputs, 1), new LinearWeights(weight, Tensor.None)));
+        }
     }
 
     private static void Refresh(Bench bench)
     {
-        Tensor x = bench.Table(3, 45, 1);
-        foreach (DType type in new[] { DType.Float32, DType.BFloat16 })
+        foreach ((int before, int around, int inputs) in new[] { (3, 7, 45), (4, 8, 44), (4, 8, 45) })
         {
-            foreach (bool transposed in new[] { false, true })
+            bench.Lay(before, around);
+            Tensor x = bench.Table(3, inputs, 1);
+            foreach (DType type in new[] { DType.Float32, DType.BFloat16 })
             {
-                Weight weight = bench.Refreshed(type, 37, 45, 2, transposed);
-                bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+                foreach (bool transposed in new[] { false, true })
+                {
+                    Weight weight = bench.Refreshed(type, 37, inputs, 2, transposed);
+                    bench.Give(bench.Backend.Linear(x, new LinearWeights(weight, Tensor.None)));
+                }
             }
         }
     }
@@ -420,22 +443,30 @@ internal static class OperatorCases
 
     private static void Loss(Bench bench)
     {
-        foreach ((int rows, int columns) in new[] { (3, 1021), (2, 4501) })
+        foreach ((int before, int around) in Places)
         {
-            Tensor x = bench.Into(rows, columns, 1);
-            int[] targets = [.. Enumerable.Range(0, rows).Select(row => row == 1 ? -1 : columns - 1 - (300 * row))];
-            bench.Give(bench.Backend.CrossEntropy(x, bench.Row(targets), 0.1f, 0.125f));
+            bench.Lay(before, around);
+            foreach ((int rows, int columns) in new[] { (3, 1021), (2, 4501), (2, 3) })
+            {
+                Tensor x = bench.Into(rows, columns, 1);
+                int[] targets = [.. Enumerable.Range(0, rows).Select(row => row == 1 ? -1 : columns - 1 - (300 * row))];
+                bench.Give(bench.Backend.CrossEntropy(x, bench.Row(targets), 0.1f, 0.125f));
+            }
         }
     }
 
     private static void NormGradient(Bench bench)
     {
-        const int Rows = 37, Columns = 133;
-        Tensor x = bench.Table(Rows, Columns, 1), dy = bench.Table(Rows, Columns, 2), passed = bench.Table(Rows, Columns, 3);
-        var weights = new NormWeights(bench.Table(1, Columns, 4), bench.Table(1, Columns, 5), 1e-5f);
-        bench.Give(bench.Backend.NormBackward(x, weights, dy, passed, bench.Into(1, Columns, 6), bench.Into(1, Columns, 7)));
-        var rms = new NormWeights(weights.Gain, Tensor.None, 1e-5f, IsRms: true);
-        bench.Give(bench.Backend.NormBackward(x, rms, dy, Tensor.None, bench.Into(1, Columns, 8), Tensor.None));
+        const int Rows = 39;
+        foreach ((int before, int around, int columns) in new[] { (3, 7, 133), (4, 8, 138), (0, 0, 530), (4, 8, 1028) })
+        {
+            bench.Lay(before, around);
+            Tensor x = bench.Table(Rows, columns, 1), dy = bench.Table(Rows, columns, 2), passed = bench.Table(Rows, columns, 3);
+            var weights = new NormWeights(bench.Table(1, columns, 4), bench.Table(1, columns, 5), 1e-5f);
+            bench.Give(bench.Backend.NormBackward(x, weights, dy, passed, bench.Into(1, columns, 6), bench.Into(1, columns, 7)));
+            var rms = new NormWeights(weights.Gain, Tensor.None, 1e-5f, IsRms: true);
+            bench.Give(bench.Backend.NormBackward(x, rms, dy, Tensor.None, bench.Into(1, columns, 8), Tensor.None));
+        }
     }
 
     // More rows than a block has threads, and ids that come again.
