@@ -8,11 +8,13 @@ internal sealed record Settings
 {
     /// <summary>What may be said.</summary>
     public const string Usage = """
-        GpuCheck [--small] [--seconds N] [--only PART[:TEXT]] [--output DIR] [MODEL...]
+        GpuCheck [--small] [--every N] [--seconds N] [--only PARTS[:TEXT]] [--output DIR] [MODEL...]
 
           --small       sizes for the stand-in, where a launch takes as long as a step of a GPU; every 25th case
+          --every N     every N-th case of the operators
           --seconds N   nothing begins later than this [default: 540]
-          --only PART   the part of this name alone, such as attention; of its measures those with a text: transformers:batch 64
+          --only PARTS  the parts of these names alone, such as attention or machine,models; of their measures those with a text:
+                        transformers:batch 64
           --output DIR  where results.json and report.txt are written [default: here]
           MODEL         a model's directory; sentences to translate are the lines of check.txt in it, or those of the program
         """;
@@ -23,8 +25,8 @@ internal sealed record Settings
     /// <summary>Nothing begins later.</summary>
     public int Seconds { get; init; } = 540;
 
-    /// <summary>The part that runs; null: all.</summary>
-    public string? Only { get; init; }
+    /// <summary>The parts that run; empty: all.</summary>
+    public IReadOnlyList<string> Only { get; init; } = [];
 
     /// <summary>What the names of measures have in them; empty: all run.</summary>
     public string Text { get; init; } = "";
@@ -36,7 +38,7 @@ internal sealed record Settings
     public IReadOnlyList<string> Models { get; init; } = [];
 
     /// <summary>1 for all cases, n for every n-th.</summary>
-    public int EveryCase => IsSmall ? 25 : 1;
+    public int EveryCase { get; init; } = 1;
 
     /// <summary>Reads the command line.</summary>
     /// <exception cref="ArgumentException">It has what is not known.</exception>
@@ -48,11 +50,12 @@ internal sealed record Settings
         {
             switch (arguments[i])
             {
-                case "--small": settings = settings with { IsSmall = true }; break;
-                case "--seconds": settings = settings with { Seconds = Number(Next(arguments, ref i)) }; break;
+                case "--small": settings = settings with { IsSmall = true, EveryCase = 25 }; break;
+                case "--every": settings = settings with { EveryCase = Number("--every", Next(arguments, ref i)) }; break;
+                case "--seconds": settings = settings with { Seconds = Number("--seconds", Next(arguments, ref i)) }; break;
                 case "--only":
                     string[] parts = Next(arguments, ref i).Split(':', 2);
-                    settings = settings with { Only = parts[0], Text = parts.Length == 2 ? parts[1] : "" };
+                    settings = settings with { Only = parts[0].Split(','), Text = parts.Length == 2 ? parts[1] : "" };
                     break;
                 case "--output": settings = settings with { Output = Next(arguments, ref i) }; break;
                 case string flag when flag.StartsWith('-'): throw new ArgumentException($"{flag} is not known.");
@@ -67,7 +70,7 @@ internal sealed record Settings
     private static string Next(ReadOnlySpan<string> arguments, ref int i) =>
         ++i < arguments.Length ? arguments[i] : throw new ArgumentException($"{arguments[i - 1]} needs a value.");
 
-    private static int Number(string text) => int.TryParse(text, CultureInfo.InvariantCulture, out int number) && number > 0
+    private static int Number(string flag, string text) => int.TryParse(text, CultureInfo.InvariantCulture, out int number) && number > 0
         ? number
-        : throw new ArgumentException($"--seconds is '{text}', expected a whole number from 1.");
+        : throw new ArgumentException($"{flag} is '{text}', expected a whole number from 1.");
 }
