@@ -121,7 +121,8 @@ public sealed class FollowedProductTests : ConformanceHarness
         var first = new float[2][];
         InFrame(backend, b =>
         {
-            Tensor wide = Put(b, Rows, Inputs + 5, Values(Rows * (Inputs + 5), 1)), bias = PutVector(b, Values(Outputs, 2));
+            Tensor wide = Put(b, Rows, Inputs + 5, Values(Rows * (Inputs + 5), 1)), biases = PutVector(b, Values(Outputs + 1, 2));
+            Tensor bias = biases.ColumnRange(0, Outputs);
             for (int i = 0; i < 2; i++)
             {
                 Weight weight = Pack(b, default, HostMatrix.Create(DType.Float32, Outputs, Inputs, Values(Outputs * Inputs, 3 + i)).Tensor);
@@ -136,6 +137,8 @@ public sealed class FollowedProductTests : ConformanceHarness
             Assert.Equal(2, backend.Context.Stream.Lt!.Count);      // 4 bytes again
             b.Linear(wide.ColumnRange(2, Inputs), new LinearWeights(last, bias));
             Assert.Equal(3, backend.Context.Stream.Lt!.Count);
+            b.Linear(wide.ColumnRange(2, Inputs), new LinearWeights(last, biases.ColumnRange(1, Outputs)));
+            Assert.Equal(4, backend.Context.Stream.Lt!.Count);
             return 0;
         });
         Assert.NotEqual(first[0], first[1]);
