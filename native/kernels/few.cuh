@@ -10,8 +10,7 @@
 constexpr int Threads = 128, Warps = Threads / WarpLanes;
 constexpr int BlocksOfProcessor = 3;    // leaves 168 registers
 constexpr int MostRows = 8;
-constexpr int Held = 32;                // numbers of a row that a lane holds at once: a row that is normed has 1024 at most
-constexpr int HeldColumns = Held * WarpLanes;
+constexpr int NumbersOfLane = 32;   // numbers of a row that a lane holds at once: a row that is normed has 1024 at most
 
 // x [rows, inputs]. kind 0: as it is; 1: LayerNorm, 2: its root-mean-square form, of x + residual (or x where that is null). The first
 // block also writes the sum (where it is wanted) and the norm.
@@ -32,26 +31,26 @@ struct Input
 };
 
 // Lane l gets the numbers l, l + 32, ...; where there is none the last one, without a branch.
-DEVICE void read_row(float (&held)[Held], const float* x, int columns, int lane)
+DEVICE void read_row(float (&held)[NumbersOfLane], const float* x, int columns, int lane)
 {
 #pragma unroll
-    for (int i = 0; i < Held; i++) held[i] = x[least(lane + i * WarpLanes, columns - 1)];
+    for (int i = 0; i < NumbersOfLane; i++) held[i] = x[least(lane + i * WarpLanes, columns - 1)];
 }
 
-DEVICE void write_row(float* y, const float (&held)[Held], int columns, int lane)
+DEVICE void write_row(float* y, const float (&held)[NumbersOfLane], int columns, int lane)
 {
 #pragma unroll
-    for (int i = 0; i < Held; i++)
+    for (int i = 0; i < NumbersOfLane; i++)
         if (lane + i * WarpLanes < columns) y[lane + i * WarpLanes] = held[i];
 }
 
 // As row_sum has it.
 template <bool IsSquare>
-DEVICE float sum_of_held(const float (&held)[Held], int columns, int lane, float center)
+DEVICE float sum_of_held(const float (&held)[NumbersOfLane], int columns, int lane, float center)
 {
     float chains[2] = {0.0f, 0.0f};
 #pragma unroll
-    for (int i = 0; i < Held; i++)
+    for (int i = 0; i < NumbersOfLane; i++)
     {
         float added = add_term<IsSquare>(chains[i % 2], held[i], center);
         chains[i % 2] = lane + i * WarpLanes < columns ? added : chains[i % 2];
@@ -61,16 +60,16 @@ DEVICE float sum_of_held(const float (&held)[Held], int columns, int lane, float
 }
 
 // held becomes the norm of a row.
-DEVICE void norm_row(float (&held)[Held], const Input& input, int row, int columns, int lane)
+DEVICE void norm_row(float (&held)[NumbersOfLane], const Input& input, int row, int columns, int lane)
 {
-    float gain[Held], shift[Held];
+    float gain[NumbersOfLane], shift[NumbersOfLane];
     read_row(held, input.x + row * input.x_stride, columns, lane);
     if (input.residual != nullptr)
     {
-        float other[Held];
+        float other[NumbersOfLane];
         read_row(other, input.residual + row * input.residual_stride, columns, lane);
 #pragma unroll
-        for (int i = 0; i < Held; i++) held[i] += other[i];
+        for (int i = 0; i < NumbersOfLane; i++) held[i] += other[i];
     }
 
     read_row(gain, input.gain, columns, lane);
@@ -80,7 +79,7 @@ DEVICE void norm_row(float (&held)[Held], const Input& input, int row, int colum
     float squares = sum_of_held<true>(held, columns, lane, mean);
     float factor = 1.0f / __nvvm_sqrt_rn_f((squares / (float)columns) + input.epsilon);
 #pragma unroll
-    for (int i = 0; i < Held; i++)
+    for (int i = 0; i < NumbersOfLane; i++)
     {
         float scaled = (held[i] - mean) * factor;
         held[i] = input.shift == nullptr ? scaled * gain[i] : fused(scaled, gain[i], shift[i]);
@@ -94,20 +93,21 @@ template <typename T>
 struct Staged;
 
 // Of 16-bit weights a lane takes 8, which are two reads of 4 numbers; the second halves lie behind all first ones, so that the lanes
-// of a read lie side by side.
+// of a read lie side by side, and half a row of banks further, so that writing both halves meets no bank twice.
 template <int AtOnce>
 struct StagedFloats
 {
     typedef float Element;
     typedef float Sum;
     static constexpr int Numbers = AtOnce;
+    static constexpr int Gap = AtOnce == 4 ? 0 : 16;    // between the halves of a row
 
     DEVICE float finish(float sum, const float*, int, float) { return sum; }
 
     DEVICE int place(int column, int padded)
     {
         if (AtOnce == 4) return column;
-        return column / 8 * 4 + column % 4 + (column / 4 % 2) * (padded / 2);
+        return column / 8 * 4 + column % 4 + (column / 4 % 2) * (padded / 2 + Gap);
     }
 
     DEVICE float rounded(float x, int rounding)
@@ -116,10 +116,10 @@ struct StagedFloats
     }
 
     // A warp's row.
-    DEVICE void put(float* shared, float*, const float (&held)[Held], int columns, int padded, int lane, int rounding)
+    DEVICE void put(float* shared, float*, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
     {
 #pragma unroll
-        for (int i = 0; i < Held; i++)
+        for (int i = 0; i < NumbersOfLane; i++)
         {
             int column = lane + i * WarpLanes;
             if (column < padded) shared[place(column, padded)] = column < columns ? rounded(held[i], rounding) : 0.0f;
@@ -138,7 +138,8 @@ struct StagedFloats
 #pragma unroll
             for (int i = 0; i < AtOnceOfThread; i++)
             {
-                int quad = least(start + i * Threads, all - 1), column = quad % quads * 4;
+                int quad = start + i * Threads, column = quad % quads * 4;
+                if (quad >= all) break;
                 const float* x = input.x + quad / quads * input.x_stride + column;
                 if (is_aligned && column + 4 <= columns) four[i] = *(const Float4*)x;
                 else
@@ -157,7 +158,7 @@ struct StagedFloats
                 if (quad >= all) continue;
                 Float4 value{rounded(four[i].x, rounding), rounded(four[i].y, rounding), rounded(four[i].z, rounding),
                     rounded(four[i].w, rounding)};
-                *(Float4*)(shared + quad / quads * padded + place(quad % quads * 4, padded)) = value;
+                *(Float4*)(shared + quad / quads * (padded + Gap) + place(quad % quads * 4, padded)) = value;
             }
         }
     }
@@ -190,7 +191,7 @@ struct StagedHalves : StagedFloats<8>
 {
     DEVICE float add(float sum, const Int4& w, const float* x, int column, int padded)
     {
-        Float4 low = *(const Float4*)(x + column / 2), high = *(const Float4*)(x + column / 2 + padded / 2);
+        Float4 low = *(const Float4*)(x + column / 2), high = *(const Float4*)(x + column / 2 + padded / 2 + StagedFloats<8>::Gap);
         sum = add_pair<T>(sum, (unsigned)w.x, low.x, low.y);
         sum = add_pair<T>(sum, (unsigned)w.y, low.z, low.w);
         sum = add_pair<T>(sum, (unsigned)w.z, high.x, high.y);
@@ -214,6 +215,7 @@ struct StagedIntegers
 {
     typedef T Element;
     typedef int Sum;
+    static constexpr int Gap = 0;
 
     DEVICE T rounded(float x, float scale, int rounding)
     {
@@ -231,14 +233,14 @@ struct StagedIntegers
         return scale;
     }
 
-    DEVICE void put(T* shared, float* factor, const float (&held)[Held], int columns, int padded, int lane, int rounding)
+    DEVICE void put(T* shared, float* factor, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
     {
         float largest = 0.0f;
 #pragma unroll
-        for (int i = 0; i < Held; i++) largest = larger(magnitude_of(held[i]), largest);
+        for (int i = 0; i < NumbersOfLane; i++) largest = larger(magnitude_of(held[i]), largest);
         float scale = scale_of(largest, factor, lane);
 #pragma unroll
-        for (int i = 0; i < Held; i++)
+        for (int i = 0; i < NumbersOfLane; i++)
         {
             int column = lane + i * WarpLanes;
             if (column < padded) shared[column] = rounded(column < columns ? held[i] : 0.0f, scale, rounding);
@@ -336,9 +338,12 @@ DEVICE void add_weights(
         if (column + i * Step >= padded) break;
 #pragma unroll
         for (int r = 0; r < Rows; r++)
+        {
+            const typename Staged<T>::Element* row = shared + r * (padded + Staged<T>::Gap);
 #pragma unroll
             for (int o = 0; o < Outputs; o++)
-                sums[r * Outputs + o] = Staged<T>::add(sums[r * Outputs + o], of[i][o], shared + r * padded, column + i * Step, padded);
+                sums[r * Outputs + o] = Staged<T>::add(sums[r * Outputs + o], of[i][o], row, column + i * Step, padded);
+        }
     }
 }
 
@@ -389,7 +394,8 @@ DEVICE void multiply(
     int first = (block_x() * Warps + warp) * Outputs;
     Int4 early[Early][Outputs];
     read_weights<T>(early, w, w_stride, first, outputs, own, padded);
-    for (int i = rows * padded + thread_x(); i < Rows * padded; i += Threads) shared[i] = 0;
+    int row_stride = padded + Kind::Gap;
+    for (int i = rows * row_stride + thread_x(); i < Rows * row_stride; i += Threads) shared[i] = 0;
     if (input.kind == 0)
     {
         Kind::copy(shared, factors, input, rows, inputs, padded, rounding);
@@ -398,9 +404,9 @@ DEVICE void multiply(
     {
         for (int i = warp; i < rows; i += Warps)
         {
-            float held[Held];
+            float held[NumbersOfLane];
             norm_row(held, input, i, inputs, lane);
-            Kind::put(shared + i * padded, factors + i, held, inputs, padded, lane, rounding);
+            Kind::put(shared + i * row_stride, factors + i, held, inputs, padded, lane, rounding);
         }
     }
 
