@@ -1,6 +1,6 @@
-// y = activation(x W^T + b) for a few rows, where the time is that of reading W: a warp takes one or two outputs and reads their weights
-// once, 16 bytes a lane; the rows lie in shared memory. Before that, every block by itself: x = norm(x + residual), and rounding to what
-// the weights are. So a product with all that stands around it is one launch. What is read is asked for long before it is used: the first
+// y = activation(x W^T + b) for a few rows, where the time is that of reading W: a warp takes one or two outputs, or four where there are
+// very many, and reads their weights once, 16 bytes a lane; the rows lie in shared memory. Before that, every block by itself:
+// x = norm(x + residual), and rounding to what the weights are. So a product with all that stands around it is one launch. What is read is asked for long before it is used: the first
 // weights before the rows, those of the next output before the sums of this one are joined. Sums of floats go by lanes and are joined
 // by halves; sums of integers are exact. Rows are 8 at most. Grid: outputs, as many blocks as one likes.
 #pragma once
@@ -30,27 +30,29 @@ struct Input
     int kind;
 };
 
-// Lane l gets the numbers l, l + 32, ...; where there is none the last one, without a branch.
-DEVICE void read_row(float (&held)[NumbersOfLane], const float* x, int columns, int lane)
+// Lane l gets the numbers l, l + 32, ... of the sum of x and residual; where there is none the last one, without a branch.
+template <int Count>
+DEVICE void read_row(float (&held)[Count], const Input& input, int row, int columns, int lane)
 {
+    const float* x = input.x + row * input.x_stride;
 #pragma unroll
-    for (int i = 0; i < NumbersOfLane; i++) held[i] = x[least(lane + i * WarpLanes, columns - 1)];
-}
-
-DEVICE void write_row(float* y, const float (&held)[NumbersOfLane], int columns, int lane)
-{
+    for (int i = 0; i < Count; i++) held[i] = x[least(lane + i * WarpLanes, columns - 1)];
+    if (input.residual == nullptr) return;
+    float other[Count];
+    x = input.residual + row * input.residual_stride;
 #pragma unroll
-    for (int i = 0; i < NumbersOfLane; i++)
-        if (lane + i * WarpLanes < columns) y[lane + i * WarpLanes] = held[i];
+    for (int i = 0; i < Count; i++) other[i] = x[least(lane + i * WarpLanes, columns - 1)];
+#pragma unroll
+    for (int i = 0; i < Count; i++) held[i] += other[i];
 }
 
 // As row_sum has it.
-template <bool IsSquare>
-DEVICE float sum_of_held(const float (&held)[NumbersOfLane], int columns, int lane, float center)
+template <bool IsSquare, int Count>
+DEVICE float sum_of_held(const float (&held)[Count], int columns, int lane, float center)
 {
     float chains[2] = {0.0f, 0.0f};
 #pragma unroll
-    for (int i = 0; i < NumbersOfLane; i++)
+    for (int i = 0; i < Count; i++)
     {
         float added = add_term<IsSquare>(chains[i % 2], held[i], center);
         chains[i % 2] = lane + i * WarpLanes < columns ? added : chains[i % 2];
@@ -59,33 +61,45 @@ DEVICE float sum_of_held(const float (&held)[NumbersOfLane], int columns, int la
     return join_chains(chains[0], chains[1]);
 }
 
-// held becomes the norm of a row.
-DEVICE void norm_row(float (&held)[NumbersOfLane], const Input& input, int row, int columns, int lane)
+// What the norm takes off and what it multiplies by.
+struct Moments { float mean, factor; };
+
+template <int Count>
+DEVICE Moments moments_of_held(const float (&held)[Count], const Input& input, int columns, int lane)
 {
-    float gain[NumbersOfLane], shift[NumbersOfLane];
-    read_row(held, input.x + row * input.x_stride, columns, lane);
-    if (input.residual != nullptr)
-    {
-        float other[NumbersOfLane];
-        read_row(other, input.residual + row * input.residual_stride, columns, lane);
-#pragma unroll
-        for (int i = 0; i < NumbersOfLane; i++) held[i] += other[i];
-    }
+    Moments found;
+    found.mean = input.kind == 1 ? sum_of_held<false>(held, columns, lane, 0.0f) / (float)columns : 0.0f;
+    float squares = sum_of_held<true>(held, columns, lane, found.mean);
+    found.factor = 1.0f / __nvvm_sqrt_rn_f((squares / (float)columns) + input.epsilon);
+    return found;
+}
 
-    read_row(gain, input.gain, columns, lane);
-    if (input.shift != nullptr) read_row(shift, input.shift, columns, lane);
-    if (block_x() == 0 && input.sum != nullptr) write_row(input.sum + row * input.sum_stride, held, columns, lane);
-    float mean = input.kind == 1 ? sum_of_held<false>(held, columns, lane, 0.0f) / (float)columns : 0.0f;
-    float squares = sum_of_held<true>(held, columns, lane, mean);
-    float factor = 1.0f / __nvvm_sqrt_rn_f((squares / (float)columns) + input.epsilon);
-#pragma unroll
-    for (int i = 0; i < NumbersOfLane; i++)
-    {
-        float scaled = (held[i] - mean) * factor;
-        held[i] = input.shift == nullptr ? scaled * gain[i] : fused(scaled, gain[i], shift[i]);
-    }
+DEVICE float normed(float x, Moments moments, float gain, float shift, bool has_shift)
+{
+    float scaled = (x - moments.mean) * moments.factor;
+    return has_shift ? fused(scaled, gain, shift) : scaled * gain;
+}
 
-    if (block_x() == 0) write_row(input.normed + row * input.normed_stride, held, columns, lane);
+// Four numbers of a row from a column on, 0 where there are fewer. x: of the row; is_aligned: it is a multiple of 16 bytes.
+DEVICE bool is_aligned(const float* x, long long stride) { return ((unsigned long long)x & 15) == 0 && stride % 4 == 0; }
+
+DEVICE Float4 read_quad(const float* x, int column, int columns, bool is_aligned)
+{
+    if (is_aligned && column + 4 <= columns) return *(const Float4*)(x + column);
+    Float4 four;
+    four.x = column < columns ? x[column] : 0.0f;
+    four.y = column + 1 < columns ? x[column + 1] : 0.0f;
+    four.z = column + 2 < columns ? x[column + 2] : 0.0f;
+    four.w = column + 3 < columns ? x[column + 3] : 0.0f;
+    return four;
+}
+
+DEVICE void write_quad(float* y, int column, int columns, const Float4& four)
+{
+    if (column < columns) y[column] = four.x;
+    if (column + 1 < columns) y[column + 1] = four.y;
+    if (column + 2 < columns) y[column + 2] = four.z;
+    if (column + 3 < columns) y[column + 3] = four.w;
 }
 
 // What lies in shared memory of a row, how many numbers a lane takes at once, and what a sum is.
@@ -94,19 +108,19 @@ struct Staged;
 
 // Of 16-bit weights a lane takes 8, which are two reads of 4 numbers; the second halves lie behind all first ones, so that the lanes
 // of a read lie side by side, and half a row of banks further, so that writing both halves meets no bank twice.
-template <int AtOnce>
+template <int AtOnceOfLane>
 struct StagedFloats
 {
     typedef float Element;
     typedef float Sum;
-    static constexpr int Numbers = AtOnce;
-    static constexpr int Gap = AtOnce == 4 ? 0 : 16;    // between the halves of a row
+    static constexpr int Numbers = AtOnceOfLane;
+    static constexpr int Gap = AtOnceOfLane == 4 ? 0 : 16;    // between the halves of a row
 
     DEVICE float finish(float sum, const float*, int, float) { return sum; }
 
     DEVICE int place(int column, int padded)
     {
-        if (AtOnce == 4) return column;
+        if (AtOnceOfLane == 4) return column;
         return column / 8 * 4 + column % 4 + (column / 4 % 2) * (padded / 2 + Gap);
     }
 
@@ -115,50 +129,110 @@ struct StagedFloats
         return rounding != 0 ? float_of(round_to_bfloat16(x) & 0xFFFF0000u) : x;
     }
 
-    // A warp's row.
-    DEVICE void put(float* shared, float*, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
+    DEVICE void write(float* shared, const Float4& four, int row, int column, int padded, int rounding)
     {
-#pragma unroll
-        for (int i = 0; i < NumbersOfLane; i++)
+        *(Float4*)(shared + row * (padded + Gap) + place(column, padded)) = Float4{
+            rounded(four.x, rounding), rounded(four.y, rounding), rounded(four.z, rounding), rounded(four.w, rounding)};
+    }
+
+    // Warps measure the rows; then all threads norm them, and have what they need for that already.
+    DEVICE void norm(float* shared, float*, Moments* moments, const Input& input, int rows, int columns, int padded, int rounding)
+    {
+        constexpr int QuadsOfThread = NumbersOfLane / 4 * WarpLanes / Threads;
+        int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
+        bool has_shift = input.shift != nullptr, x_aligned = is_aligned(input.x, input.x_stride);
+        bool residual_aligned = is_aligned(input.residual, input.residual_stride);
+        bool gain_aligned = is_aligned(input.gain, 0), shift_aligned = is_aligned(input.shift, 0);
+        Float4 gain[QuadsOfThread], shift[QuadsOfThread], x[QuadsOfThread], residual[QuadsOfThread];
+        for (int i = warp; i < rows; i += Warps)
         {
-            int column = lane + i * WarpLanes;
-            if (column < padded) shared[place(column, padded)] = column < columns ? rounded(held[i], rounding) : 0.0f;
+            Moments found;
+            if (columns <= NumbersOfLane / 2 * WarpLanes)
+            {
+                float held[NumbersOfLane / 2];
+                read_row(held, input, i, columns, lane);
+                found = moments_of_held(held, input, columns, lane);
+            }
+            else
+            {
+                float held[NumbersOfLane];
+                read_row(held, input, i, columns, lane);
+                found = moments_of_held(held, input, columns, lane);
+            }
+
+            if (lane == 0) moments[i] = found;
+        }
+
+#pragma unroll
+        for (int i = 0; i < QuadsOfThread; i++)
+        {
+            int column = 4 * (thread_x() + i * Threads);
+            if (column >= padded) break;
+            gain[i] = read_quad(input.gain, column, columns, gain_aligned);
+            if (has_shift) shift[i] = read_quad(input.shift, column, columns, shift_aligned);
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+#pragma unroll
+            for (int i = 0; i < QuadsOfThread; i++)
+            {
+                int column = 4 * (thread_x() + i * Threads);
+                if (column >= padded) break;
+                x[i] = read_quad(input.x + row * input.x_stride, column, columns, x_aligned);
+                if (input.residual != nullptr)
+                    residual[i] = read_quad(input.residual + row * input.residual_stride, column, columns, residual_aligned);
+            }
+
+            if (row == 0) block_barrier();
+            Moments found = moments[row];
+#pragma unroll
+            for (int i = 0; i < QuadsOfThread; i++)
+            {
+                int column = 4 * (thread_x() + i * Threads);
+                if (column >= padded) break;
+                Float4 four = x[i];
+                if (input.residual != nullptr)
+                {
+                    const Float4& other = residual[i];
+                    four = Float4{four.x + other.x, four.y + other.y, four.z + other.z, four.w + other.w};
+                }
+
+                if (block_x() == 0 && input.sum != nullptr) write_quad(input.sum + row * input.sum_stride, column, columns, four);
+                const Float4 &g = gain[i], &s = shift[i];
+                four.x = column < columns ? normed(four.x, found, g.x, s.x, has_shift) : 0.0f;
+                four.y = column + 1 < columns ? normed(four.y, found, g.y, s.y, has_shift) : 0.0f;
+                four.z = column + 2 < columns ? normed(four.z, found, g.z, s.z, has_shift) : 0.0f;
+                four.w = column + 3 < columns ? normed(four.w, found, g.w, s.w, has_shift) : 0.0f;
+                if (block_x() == 0) write_quad(input.normed + row * input.normed_stride, column, columns, four);
+                write(shared, four, row, column, padded, rounding);
+            }
         }
     }
 
     // All rows as they are, by all threads.
     DEVICE void copy(float* shared, float*, const Input& input, int rows, int columns, int padded, int rounding)
     {
-        constexpr int AtOnceOfThread = 4;
+        constexpr int AtOnce = 4;
         int quads = padded / 4, all = rows * quads;
-        bool is_aligned = ((unsigned long long)input.x & 15) == 0 && input.x_stride % 4 == 0;
-        for (int start = thread_x(); start < all; start += AtOnceOfThread * Threads)
+        bool x_aligned = is_aligned(input.x, input.x_stride);
+        for (int start = thread_x(); start < all; start += AtOnce * Threads)
         {
-            Float4 four[AtOnceOfThread];
+            Float4 four[AtOnce];
 #pragma unroll
-            for (int i = 0; i < AtOnceOfThread; i++)
+            for (int i = 0; i < AtOnce; i++)
             {
-                int quad = start + i * Threads, column = quad % quads * 4;
+                int quad = start + i * Threads;
                 if (quad >= all) break;
-                const float* x = input.x + quad / quads * input.x_stride + column;
-                if (is_aligned && column + 4 <= columns) four[i] = *(const Float4*)x;
-                else
-                {
-                    four[i].x = column < columns ? x[0] : 0.0f;
-                    four[i].y = column + 1 < columns ? x[1] : 0.0f;
-                    four[i].z = column + 2 < columns ? x[2] : 0.0f;
-                    four[i].w = column + 3 < columns ? x[3] : 0.0f;
-                }
+                four[i] = read_quad(input.x + quad / quads * input.x_stride, quad % quads * 4, columns, x_aligned);
             }
 
 #pragma unroll
-            for (int i = 0; i < AtOnceOfThread; i++)
+            for (int i = 0; i < AtOnce; i++)
             {
                 int quad = start + i * Threads;
-                if (quad >= all) continue;
-                Float4 value{rounded(four[i].x, rounding), rounded(four[i].y, rounding), rounded(four[i].z, rounding),
-                    rounded(four[i].w, rounding)};
-                *(Float4*)(shared + quad / quads * (padded + Gap) + place(quad % quads * 4, padded)) = value;
+                if (quad >= all) break;
+                write(shared, four[i], quad / quads, quad % quads * 4, padded, rounding);
             }
         }
     }
@@ -233,17 +307,46 @@ struct StagedIntegers
         return scale;
     }
 
-    DEVICE void put(T* shared, float* factor, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
+    template <int Count>
+    DEVICE void norm_row(T* shared, float* factor, const Input& input, int row, int columns, int padded, int lane, int rounding)
     {
-        float largest = 0.0f;
+        float held[Count], gain[Count], shift[Count], largest = 0.0f;
+        read_row(held, input, row, columns, lane);
 #pragma unroll
-        for (int i = 0; i < NumbersOfLane; i++) largest = larger(magnitude_of(held[i]), largest);
+        for (int i = 0; i < Count; i++)
+        {
+            int column = least(lane + i * WarpLanes, columns - 1);
+            gain[i] = input.gain[column];
+            shift[i] = input.shift == nullptr ? 0.0f : input.shift[column];
+        }
+
+        Moments moments = moments_of_held(held, input, columns, lane);
+        bool writes = block_x() == 0;
+#pragma unroll
+        for (int i = 0; i < Count; i++)
+        {
+            int column = lane + i * WarpLanes;
+            if (writes && input.sum != nullptr && column < columns) input.sum[row * input.sum_stride + column] = held[i];
+            held[i] = normed(held[i], moments, gain[i], shift[i], input.shift != nullptr);
+            if (writes && column < columns) input.normed[row * input.normed_stride + column] = held[i];
+            largest = larger(magnitude_of(held[i]), largest);
+        }
+
         float scale = scale_of(largest, factor, lane);
 #pragma unroll
-        for (int i = 0; i < NumbersOfLane; i++)
+        for (int i = 0; i < Count; i++)
         {
             int column = lane + i * WarpLanes;
             if (column < padded) shared[column] = rounded(column < columns ? held[i] : 0.0f, scale, rounding);
+        }
+    }
+
+    DEVICE void norm(T* shared, float* factors, Moments*, const Input& input, int rows, int columns, int padded, int rounding)
+    {
+        int lane = thread_x() % WarpLanes;
+        for (int row = thread_x() / WarpLanes; row < rows; row += Warps)
+        {
+            norm_row<NumbersOfLane>(shared + row * padded, factors + row, input, row, columns, padded, lane, rounding);
         }
     }
 
@@ -383,10 +486,11 @@ DEVICE void multiply(
     typedef Staged<T> Kind;
     typedef typename Kind::Element Element;
     typedef typename Kind::Sum Sum;
-    constexpr int Early = Rows == 1 ? 4 : 2, Later = Rows == 1 ? 8 : 2, Step = WarpLanes * Kind::Numbers;
+    constexpr int Early = Rows * Outputs == 1 ? 4 : 2, Later = Rows * Outputs == 1 ? 8 : 2, Step = WarpLanes * Kind::Numbers;
     constexpr int LanesOfSum = WarpLanes / (Rows * Outputs);
     extern __shared__ Int4 staged[];
     __shared__ float factors[MostRows];
+    __shared__ Moments moments[MostRows];
     Element* shared = (Element*)staged;
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes, padded = (int)w_stride, own = lane * Kind::Numbers;
     int row = lane / LanesOfSum / Outputs, place_of_output = lane / LanesOfSum % Outputs;
@@ -396,20 +500,8 @@ DEVICE void multiply(
     read_weights<T>(early, w, w_stride, first, outputs, own, padded);
     int row_stride = padded + Kind::Gap;
     for (int i = rows * row_stride + thread_x(); i < Rows * row_stride; i += Threads) shared[i] = 0;
-    if (input.kind == 0)
-    {
-        Kind::copy(shared, factors, input, rows, inputs, padded, rounding);
-    }
-    else
-    {
-        for (int i = warp; i < rows; i += Warps)
-        {
-            float held[NumbersOfLane];
-            norm_row(held, input, i, inputs, lane);
-            Kind::put(shared + i * row_stride, factors + i, held, inputs, padded, lane, rounding);
-        }
-    }
-
+    if (input.kind == 0) Kind::copy(shared, factors, input, rows, inputs, padded, rounding);
+    else Kind::norm(shared, factors, moments, input, rows, inputs, padded, rounding);
     block_barrier();
     for (int next; first < outputs; first = next)
     {
@@ -462,5 +554,6 @@ DEVICE void multiply(
 
 #define FEW_OF(suffix, T) \
     FEW(few_1_##suffix, T, 1, 1) \
+    FEW(many_1_##suffix, T, 1, 4) \
     FEW(few_4_##suffix, T, 4, 2) \
     FEW(few_8_##suffix, T, 8, 2)

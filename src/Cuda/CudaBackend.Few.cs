@@ -9,8 +9,6 @@ namespace Engine.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     private const uint ThreadsOfFew = 128;
-    private const int WarpsOfFew = 4;
-    private const uint MostBlocksOfFew = 1024;     // from there a block takes several outputs: each prepares the rows again
 
     private NormWork _lastNorm;
 
@@ -20,7 +18,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (x.Rows > FewKernels.MostRows || weight.Inputs == 0 || (_usesOwnProducts && weight.Type.IsFloat())) return false;
         if (!FewKernels.IsFor(x.Rows, weight.Stride, weight.Type)) return false;
-        Kernel kernel = _few.Find(x.Rows, weight.Type);
+        Kernel kernel = _few.Find(x.Rows, y.Columns, weight.Type);
         long shared = FewKernels.SharedBytes(x.Rows, weight.Stride, weight.Type);
         _few.Allow(kernel, shared);
         bool takesNorm = _lastNorm.Y == x && x.Columns <= FewKernels.MostColumnsOfNorm && _context.Stream.TakeBack(_lastNorm.Number);
@@ -29,9 +27,8 @@ public sealed unsafe partial class CudaBackend
         bool rounds = weight.Type.IsFloat()
             ? weight.Type == DType.BFloat16 && RoundsActivations(weight)    // to float16 they need not be: nothing is gained by it here
             : weight.Rounding == ActivationRounding.Legacy;
-        uint blocks = Blocks(y.Columns, (long)WarpsOfFew * FewKernels.OutputsOfWarp(x.Rows));
         Launch(
-            kernel, Math.Min(blocks, MostBlocksOfFew), 1, 1, ThreadsOfFew, (uint)shared,
+            kernel, _few.Blocks(x.Rows, y.Columns), 1, 1, ThreadsOfFew, (uint)shared,
             Address(input.X), (long)input.X.Stride, Address(input.Residual), (long)input.Residual.Stride,
             Address(input.Sum), (long)input.Sum.Stride, Address(input.Y), (long)input.Y.Stride,
             Address(input.Weights.Gain), Address(input.Weights.Bias), input.Weights.Epsilon, kind,

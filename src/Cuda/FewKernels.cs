@@ -13,12 +13,13 @@ internal sealed class FewKernels(CudaDeviceContext context)
     /// <summary>Columns of a norm that a kernel takes along at most: a warp holds its row.</summary>
     public const int MostColumnsOfNorm = 1024;
 
+    private const int WarpsOfBlock = 4, BlocksOfProcessor = 3, OutputsOfMany = 4, FewestOfMany = 4096;
     private const int GapOfHalves = 16;     // between the halves of a row, where weights have 16 bits
 
     // What a block may have of shared memory without asking, and what every device that the kernels are for gives when asked.
     private const int SharedWithoutAsking = 47 << 10, MostShared = 96 << 10;
 
-    private readonly Dictionary<(DType Type, int Rows), Kernel> _found = [];
+    private readonly Dictionary<(DType Type, string Size), Kernel> _found = [];
 
     /// <summary>Whether the rows of a product find room in shared memory.</summary>
     public static bool IsFor(int rows, int stride, DType type) => rows <= MostRows && SharedBytes(rows, stride, type) <= MostShared;
@@ -35,10 +36,10 @@ internal sealed class FewKernels(CudaDeviceContext context)
     }
 
     /// <summary>The kernel of a product.</summary>
-    public Kernel Find(int rows, DType type)
+    public Kernel Find(int rows, int outputs, DType type)
     {
-        int most = RowsOfKernel(rows);
-        if (_found.TryGetValue((type, most), out Kernel? kernel)) return kernel;
+        string size = IsMany(rows, outputs) ? "many_1" : $"few_{RowsOfKernel(rows)}";
+        if (_found.TryGetValue((type, size), out Kernel? kernel)) return kernel;
         (string family, string suffix) = type switch
         {
             DType.Float32 => ("few_floats", "f32"),
@@ -47,9 +48,20 @@ internal sealed class FewKernels(CudaDeviceContext context)
             DType.Int8 => ("few_integers", "i8"),
             _ => ("few_integers", "i16"),
         };
-        kernel = context.Find(family, $"few_{most}_{suffix}");
-        _found.Add((type, most), kernel);
+        kernel = context.Find(family, $"{size}_{suffix}");
+        _found.Add((type, size), kernel);
         return kernel;
+    }
+
+    /// <summary>
+    /// Blocks of a product: at most as many as run at once, since each prepares the rows, and all with the same number of outputs, or nearly.
+    /// </summary>
+    public uint Blocks(int rows, int outputs)
+    {
+        int outputsOfBlock = WarpsOfBlock * (IsMany(rows, outputs) ? OutputsOfMany : rows == 1 ? 1 : 2);
+        int needed = ((outputs - 1) / outputsOfBlock) + 1, most = BlocksOfProcessor * context.Multiprocessors;
+        int rounds = ((needed - 1) / most) + 1;
+        return (uint)(((needed - 1) / rounds) + 1);
     }
 
     /// <summary>Asks for the shared memory of a launch.</summary>
@@ -60,8 +72,8 @@ internal sealed class FewKernels(CudaDeviceContext context)
         kernel.IsSharedAllowed = true;
     }
 
-    /// <summary>Outputs of a warp.</summary>
-    public static int OutputsOfWarp(int rows) => rows == 1 ? 1 : 2;
+    // Very many outputs are the vocabulary's: a warp that reads the weights of several at once has more under way.
+    private static bool IsMany(int rows, int outputs) => rows == 1 && outputs >= FewestOfMany;
 
     private static int RowsOfKernel(int rows) => rows == 1 ? 1 : rows <= 4 ? 4 : MostRows;
 }

@@ -61,6 +61,21 @@ public sealed class FewRowsTests
     }
 
     [Theory, MemberData(nameof(Types))]
+    public void One_row_and_very_many_outputs_give_the_bits_of_that_row_beside_another(DType type, ActivationRounding rounding)
+    {
+        const int Many = 6001;   // more than what all multiprocessors take at once
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(type, Many, Inputs, Numbers(Many * Inputs, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], rounding);
+        backend.BeginFrame();
+        Tensor two = Put(backend, 2, Inputs, seed: 2), bias = Put(backend, 1, Many, seed: 3);
+        float[] expected = Read(backend, backend.Linear(two, new LinearWeights(weight, bias)).RowRange(1, 1));
+        float[] found = Read(backend, backend.Linear(two.RowRange(1, 1), new LinearWeights(weight, bias)));
+        backend.EndFrame();
+        Assert.Equal(expected, found);
+    }
+
+    [Theory, MemberData(nameof(Types))]
     public void Rows_that_begin_anywhere_give_the_same_bits(DType type, ActivationRounding rounding)
     {
         const int Wide = 1100, Rows = 3;

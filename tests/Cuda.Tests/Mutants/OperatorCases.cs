@@ -209,6 +209,8 @@ internal static class OperatorCases
     private static void FewFloats(Bench bench)
     {
         const int Inputs = 149, Outputs = 67;
+        float[] gain = Bench.Values(Inputs, 3), shift = Bench.Values(Inputs, 4);
+        var norm = new NormWeights(bench.Table(1, Inputs, 3), bench.Table(1, Inputs, 4), 1e-5f);
         (DType Type, ActivationRounding Rounding)[] types =
         [
             (DType.Float32, ActivationRounding.Nearest), (DType.Float16, ActivationRounding.Nearest),
@@ -219,16 +221,25 @@ internal static class OperatorCases
             foreach ((DType type, ActivationRounding rounding) in types)
             {
                 float[] x = Bench.Values(rows * Inputs, 1), weight = Bench.Values(Outputs * Inputs, 2, 0.3);
-                var bound = new double[rows * Outputs];
+                double[] bound = new double[rows * Outputs], boundOfNorm = new double[rows * Outputs];
                 for (int i = 0; i < bound.Length; i++)
                 {
                     for (int k = 0; k < Inputs; k++)
-                        bound[i] += Math.Abs(x[(i / Outputs * Inputs) + k] * weight[(i % Outputs * Inputs) + k]);
+                    {
+                        double w = Math.Abs(weight[(i % Outputs * Inputs) + k]);
+                        bound[i] += Math.Abs(x[(i / Outputs * Inputs) + k]) * w;
+                        boundOfNorm[i] += ((Math.Sqrt(Inputs) * Math.Abs(gain[k])) + Math.Abs(shift[k])) * w;
+                    }
+
                     bound[i] *= 1.02 * (Inputs + 2) * ErrorBound.UnitRoundoff;      // rounded numbers are up to 2^-7 larger
+                    boundOfNorm[i] *= 1.02 * (Inputs + 2) * ErrorBound.UnitRoundoff;
                 }
 
                 var weights = new LinearWeights(bench.Weight(type, Outputs, Inputs, 2, rounding), Tensor.None);
                 bench.Give(bench.Backend.Linear(bench.Table(rows, Inputs, x), weights), bound);
+                Tensor normed = bench.Backend.Norm(bench.Table(rows, Inputs, x), norm);
+                bench.Give(bench.Backend.Linear(normed, weights), boundOfNorm);
+                bench.Give(normed);
             }
         }
     }
