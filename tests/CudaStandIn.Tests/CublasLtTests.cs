@@ -1,5 +1,5 @@
-// Products of cuBLASLt through the exports: bias and ReLU beside plain loops, and what is refused: an algorithm that was found for something
-// else, memory that is not aligned as was said, too little workspace, what was destroyed, and what is left.
+// Products of cuBLASLt through the exports: bias and ReLU beside plain loops, and what is refused: an algorithm that was found for
+// something else, memory that is not aligned as was said, too little workspace, what was destroyed, and what is left.
 using System.Runtime.InteropServices;
 using Xunit;
 
@@ -218,10 +218,11 @@ public sealed unsafe class CublasLtTests : DeviceTests
             nint result = c == 0 ? C : c;
             fixed (ulong* choices = _choices)
             {
-                return ((delegate* unmanaged[Cdecl]<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, ulong*, nint, nuint, nint, int>)
+                return ((delegate* unmanaged[Cdecl]<
+                    nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, ulong*, nint, nuint, nint, int>)
                     NativeLibrary.GetExport(Driver.Library, "cublasLtMatmul"))(
-                    _handle, _description, &one, a == 0 ? A : a, _a, B, _b, &zero, result, _c, result, _c, choices + (choice * WordsOfChoice),
-                    workspace == 0 ? Workspace : workspace, workspaceBytes < 0 ? (nuint)_workspaceBytes : (nuint)workspaceBytes,
+                    _handle, _description, &one, a == 0 ? A : a, _a, B, _b, &zero, result, _c, result, _c,
+                    choices + (choice * WordsOfChoice), workspace == 0 ? Workspace : workspace, workspaceBytes < 0 ? (nuint)_workspaceBytes : (nuint)workspaceBytes,
                     stream == 0 ? Stream : stream);
             }
         }

@@ -199,8 +199,13 @@ internal static unsafe class CublasLt
     {
         (ulong m, ulong k) = what.TransA == 0 ? (a.Rows, a.Columns) : (a.Columns, a.Rows);
         (ulong otherK, ulong n) = what.TransB == 0 ? (b.Rows, b.Columns) : (b.Columns, b.Rows);
-        if (k != otherK || c.Rows != m || c.Columns != n || (d.Type, d.Rows, d.Columns, d.Leading) != (c.Type, c.Rows, c.Columns, c.Leading))
-            throw new StandInException(InvalidValue, $"op(A) is {m} × {k}, op(B) {otherK} × {n}, C {c.Rows} × {c.Columns}, D {d.Rows} × {d.Columns}");
+        bool isInPlace = (d.Type, d.Rows, d.Columns, d.Leading) == (c.Type, c.Rows, c.Columns, c.Leading);
+        if (k != otherK || c.Rows != m || c.Columns != n || !isInPlace)
+        {
+            throw new StandInException(
+                InvalidValue, $"op(A) is {m} × {k}, op(B) {otherK} × {n}, C {c.Rows} × {c.Columns}, D {d.Rows} × {d.Columns}");
+        }
+
         return new Gemm
         {
             TransA = what.TransA, TransB = what.TransB, M = (int)m, N = (int)n, K = (int)k, TypeA = a.Type, TypeB = b.Type,

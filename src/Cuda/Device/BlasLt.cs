@@ -44,6 +44,9 @@ internal sealed unsafe class BlasLt : IDisposable
     /// <summary>Shapes that are kept.</summary>
     public int Count => _known.Count;
 
+    /// <summary>Those of them that the library has no algorithm for.</summary>
+    public int Lacking => _known.Values.Count(static known => known is null);
+
     /// <summary>Describes a product, if its shape is new, and chooses its algorithm; false: the library has none.</summary>
     /// <param name="product">The product.</param>
     /// <param name="mayForget">Whether no product that was prepared is still to be done.</param>

@@ -59,6 +59,11 @@ internal static class ProductSpeed
                         1e-12 * Operations(shape) / seconds, "TFLOP/s", share, Best));
                 }
             }
+
+            string known = own.Context.Stream.Lt is { } lt
+                ? $"was asked for {lt.Count} products with bias and ReLU, and has {lt.Count - lt.Lacking}"
+                : "is not there";
+            report.Line($"   {configuration.Name}: cuBLASLt {known}");
         }
     }
 
