@@ -18,8 +18,10 @@ KERNEL(Threads) append(
     values += row * value_stride;
     cache_keys += (long long)block * key_columns * Positions + position;
     cache_values += (long long)block * value_columns * Positions;
+#pragma unroll 4
     for (int column = thread_x(); column < key_columns; column += Threads)
         cache_keys[(long long)column * Positions] = keys[column];
+#pragma unroll 4
     for (int column = thread_x(); column < value_columns; column += Threads)
     {
         int head = column / value_dim;
@@ -93,44 +95,58 @@ DEVICE void score_block(const Scored& s, int block, int first, int end, float& l
     const float* high_key = key_of(s, block + lane + WarpLanes, lane + WarpLanes >= first && lane + WarpLanes < end);
     low = high = 0.0f;
     bool is_low = first < WarpLanes, is_high = end > WarpLanes;
-    constexpr int AtOnce = IsAdditive ? 1 : 16;
-#pragma unroll AtOnce
-    for (int k = 0; k < s.head_dim; k++)
+    if (IsAdditive)
     {
-        float query = s.query[k], vector = IsAdditive ? s.vector[k] : 0.0f;
-        if (!IsAdditive || is_low) low = add_score<IsAdditive>(low, query, low_key[k * Positions], vector);
-        if (!IsAdditive || is_high) high = add_score<IsAdditive>(high, query, high_key[k * Positions], vector);
+#pragma unroll 1
+        for (int k = 0; k < s.head_dim; k++)
+        {
+            float query = s.query[k], vector = s.vector[k];
+            if (is_low) low = add_score<IsAdditive>(low, query, low_key[k * Positions], vector);
+            if (is_high) high = add_score<IsAdditive>(high, query, high_key[k * Positions], vector);
+        }
+    }
+    else if (is_low && is_high)
+    {
+#pragma unroll 16
+        for (int k = 0; k < s.head_dim; k++)
+        {
+            low = fused(low_key[k * Positions], s.query[k], low);
+            high = fused(high_key[k * Positions], s.query[k], high);
+        }
+    }
+    else
+    {
+        // A short history, or the end of a long one: half of the block is not there.
+        const float* key = is_low ? low_key : high_key;
+        float chain = 0.0f;
+#pragma unroll 32
+        for (int k = 0; k < s.head_dim; k++) chain = fused(key[k * Positions], s.query[k], chain);
+        low = high = chain;
     }
 
     low *= s.scale;
     high *= s.scale;
 }
 
-// Adds the values of some keys that follow each other; AtOnce of them, which must divide the count, are read before they are added.
-template <int Columns, int AtOnce>
+// Adds the values of at most 16 keys that follow each other; all are read before the first is added.
+template <int Columns>
 DEVICE void add_values(
     const float* values, int stride, const int (&columns)[Columns], const float* weights, int count, float (&sums)[Columns])
 {
-#pragma unroll 1
-    for (int key = 0; key < count; key += AtOnce)
+    float read[Positions][Columns];
+#pragma unroll
+    for (int i = 0; i < Positions; i++)
     {
-        float read[AtOnce][Columns];
 #pragma unroll
-        for (int i = 0; i < AtOnce; i++)
-        {
-#pragma unroll
-            for (int c = 0; c < Columns; c++) read[i][c] = values[i * stride + columns[c]];
-        }
+        for (int c = 0; c < Columns; c++) read[i][c] = values[least(i, count - 1) * stride + columns[c]];
+    }
 
 #pragma unroll
-        for (int i = 0; i < AtOnce; i++)
-        {
-            float weight = weights[key + i];
+    for (int i = 0; i < Positions; i++)
+    {
+        float weight = weights[least(i, count - 1)];
 #pragma unroll
-            for (int c = 0; c < Columns; c++) sums[c] = fused(read[i][c], weight, sums[c]);
-        }
-
-        values += (long long)AtOnce * stride;
+        for (int c = 0; c < Columns; c++) sums[c] = i < count ? fused(read[i][c], weight, sums[c]) : sums[c];
     }
 }
 
@@ -195,8 +211,7 @@ DEVICE void attend_cache(
             int position = (block + start) % Positions, count = least(Positions - position, end - start);
             int place = block_of(s.table, blocks, block + start, true);
             const float* values = cache_values + (((long long)place * heads + head) * Positions + position) * value_dim;
-            if (count == Positions) add_values<Columns, Positions>(values, value_dim, columns, own + start, count, sums);
-            else add_values<Columns, 1>(values, value_dim, columns, own + start, count, sums);
+            add_values<Columns>(values, value_dim, columns, own + start, count, sums);
             start += count;
         }
 
@@ -236,12 +251,12 @@ DEVICE void attend_cache(
             heads, head_dim, value_dim, scale, left, y, y_stride, 1, 0); \
     }
 
-CACHED(cached_dot_1, false, 1, 7)
-CACHED(cached_dot_2, false, 2, 6)
-CACHED(cached_dot_4, false, 4, 4)
-CACHED(cached_additive_1, true, 1, 7)
-CACHED(cached_additive_2, true, 2, 6)
-CACHED(cached_additive_4, true, 4, 4)
+CACHED(cached_dot_1, false, 1, 5)
+CACHED(cached_dot_2, false, 2, 4)
+CACHED(cached_dot_4, false, 4, 3)
+CACHED(cached_additive_1, true, 1, 5)
+CACHED(cached_additive_2, true, 2, 4)
+CACHED(cached_additive_4, true, 4, 3)
 
 #define CACHED_PART(name, columns, blocks_of_processor) \
     KERNEL_FOR(Threads, blocks_of_processor) name( \
@@ -254,9 +269,9 @@ CACHED(cached_additive_4, true, 4, 4)
             heads, head_dim, value_dim, scale, left, results, 0, parts, part_keys); \
     }
 
-CACHED_PART(cached_part_1, 1, 7)
-CACHED_PART(cached_part_2, 2, 6)
-CACHED_PART(cached_part_4, 4, 4)
+CACHED_PART(cached_part_1, 1, 5)
+CACHED_PART(cached_part_2, 2, 4)
+CACHED_PART(cached_part_4, 4, 3)
 
 // The parts of each row and head become y, in their order. A warp a row and head.
 KERNEL(Threads) join_parts(

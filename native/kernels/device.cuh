@@ -48,6 +48,7 @@ DEVICE float smaller(float left, float right) { return left < right ? left : rig
 struct alignas(8) Float2 { float x, y; };
 struct alignas(16) Float4 { float x, y, z, w; };
 struct alignas(16) Int4 { int x, y, z, w; };
+struct alignas(8) UInt2 { unsigned x, y; };
 
 constexpr float LowestFloat = -3.40282347e+38f;
 constexpr float HighestFloat = 3.40282347e+38f;

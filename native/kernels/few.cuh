@@ -1,13 +1,16 @@
 // y = activation(x W^T + b) for a few rows, where the time is that of reading W: a warp takes one or two outputs and reads their weights
 // once, 16 bytes a lane; the rows lie in shared memory. Before that, every block by itself: x = norm(x + residual), and rounding to what
-// the weights are. So a product with all that stands around it is one launch. Sums of floats go by lanes and are joined by halves;
-// sums of integers are exact. Rows are 8 at most. Grid: outputs, as many blocks as one likes.
+// the weights are. So a product with all that stands around it is one launch. What is read is asked for long before it is used: the first
+// weights before the rows, those of the next output before the sums of this one are joined. Sums of floats go by lanes and are joined
+// by halves; sums of integers are exact. Rows are 8 at most. Grid: outputs, as many blocks as one likes.
 #pragma once
 #include "integers.cuh"
 #include "norm.cuh"
 
 constexpr int Threads = 128, Warps = Threads / WarpLanes;
+constexpr int BlocksOfProcessor = 3;    // leaves 168 registers
 constexpr int MostRows = 8;
+constexpr int NumbersOfLane = 32;   // numbers of a row that a lane holds at once: a row that is normed has 1024 at most
 
 // x [rows, inputs]. kind 0: as it is; 1: LayerNorm, 2: its root-mean-square form, of x + residual (or x where that is null). The first
 // block also writes the sum (where it is wanted) and the norm.
@@ -27,54 +30,62 @@ struct Input
     int kind;
 };
 
-// A row's numbers as the product takes them, one column at a time.
-struct Row
+// Lane l gets the numbers l, l + 32, ...; where there is none the last one, without a branch.
+DEVICE void read_row(float (&held)[NumbersOfLane], const float* x, int columns, int lane)
 {
-    NormRow row;
-    float* sum;
-    float* normed;
-    const float* gain;
-    const float* shift;
-    float mean;
-    float factor;
-    int kind;
-};
-
-DEVICE Row prepare(const Input& input, int number, int columns, int lane)
-{
-    Row row;
-    row.row.x = input.x + number * input.x_stride;
-    row.row.residual = input.residual == nullptr ? nullptr : input.residual + number * input.residual_stride;
-    bool writes = block_x() == 0;
-    row.sum = writes && input.sum != nullptr ? input.sum + number * input.sum_stride : nullptr;
-    row.normed = writes && input.kind != 0 ? input.normed + number * input.normed_stride : nullptr;
-    row.gain = input.gain;
-    row.shift = input.shift;
-    row.kind = input.kind;
-    row.mean = 0.0f;
-    row.factor = 1.0f;
-    if (input.kind == 0) return row;
-    if (input.kind == 1) row.mean = row_sum<false>(row.row, columns, lane, 0.0f) / (float)columns;
-    float squares = row_sum<true>(row.row, columns, lane, row.mean);
-    row.factor = 1.0f / __nvvm_sqrt_rn_f((squares / (float)columns) + input.epsilon);
-    return row;
+#pragma unroll
+    for (int i = 0; i < NumbersOfLane; i++) held[i] = x[least(lane + i * WarpLanes, columns - 1)];
 }
 
-DEVICE float number(const Row& row, int column)
+DEVICE void write_row(float* y, const float (&held)[NumbersOfLane], int columns, int lane)
 {
-    float value = element(row.row, column);
-    if (row.kind == 0) return value;
-    float scaled = (value - row.mean) * row.factor;
-    return row.shift == nullptr ? scaled * row.gain[column] : fused(scaled, row.gain[column], row.shift[column]);
+#pragma unroll
+    for (int i = 0; i < NumbersOfLane; i++)
+        if (lane + i * WarpLanes < columns) y[lane + i * WarpLanes] = held[i];
 }
 
-// The number, kept where others read it.
-DEVICE float kept(const Row& row, int column)
+// As row_sum has it.
+template <bool IsSquare>
+DEVICE float sum_of_held(const float (&held)[NumbersOfLane], int columns, int lane, float center)
 {
-    float value = number(row, column);
-    if (row.sum != nullptr) row.sum[column] = element(row.row, column);
-    if (row.normed != nullptr) row.normed[column] = value;
-    return value;
+    float chains[2] = {0.0f, 0.0f};
+#pragma unroll
+    for (int i = 0; i < NumbersOfLane; i++)
+    {
+        float added = add_term<IsSquare>(chains[i % 2], held[i], center);
+        chains[i % 2] = lane + i * WarpLanes < columns ? added : chains[i % 2];
+    }
+
+    return join_chains(chains[0], chains[1]);
+}
+
+// held becomes the norm of a row.
+DEVICE void norm_row(float (&held)[NumbersOfLane], const Input& input, int row, int columns, int lane)
+{
+    float gain[NumbersOfLane], shift[NumbersOfLane];
+    read_row(held, input.x + row * input.x_stride, columns, lane);
+    if (input.residual != nullptr)
+    {
+        float other[NumbersOfLane];
+        read_row(other, input.residual + row * input.residual_stride, columns, lane);
+#pragma unroll
+        for (int i = 0; i < NumbersOfLane; i++) held[i] += other[i];
+    }
+
+    read_row(gain, input.gain, columns, lane);
+    if (input.shift != nullptr) read_row(shift, input.shift, columns, lane);
+    if (block_x() == 0 && input.sum != nullptr) write_row(input.sum + row * input.sum_stride, held, columns, lane);
+    float mean = input.kind == 1 ? sum_of_held<false>(held, columns, lane, 0.0f) / (float)columns : 0.0f;
+    float squares = sum_of_held<true>(held, columns, lane, mean);
+    float factor = 1.0f / __nvvm_sqrt_rn_f((squares / (float)columns) + input.epsilon);
+#pragma unroll
+    for (int i = 0; i < NumbersOfLane; i++)
+    {
+        float scaled = (held[i] - mean) * factor;
+        held[i] = input.shift == nullptr ? scaled * gain[i] : fused(scaled, gain[i], shift[i]);
+    }
+
+    if (block_x() == 0) write_row(input.normed + row * input.normed_stride, held, columns, lane);
 }
 
 // What lies in shared memory of a row, how many numbers a lane takes at once, and what a sum is.
@@ -82,36 +93,79 @@ template <typename T>
 struct Staged;
 
 // Of 16-bit weights a lane takes 8, which are two reads of 4 numbers; the second halves lie behind all first ones, so that the lanes
-// of a read lie side by side.
-template <typename T, int AtOnce>
+// of a read lie side by side, and half a row of banks further, so that writing both halves meets no bank twice.
+template <int AtOnce>
 struct StagedFloats
 {
     typedef float Element;
     typedef float Sum;
     static constexpr int Numbers = AtOnce;
-    static constexpr int Unrolled = 2;
+    static constexpr int Gap = AtOnce == 4 ? 0 : 16;    // between the halves of a row
 
-    DEVICE float finish(float sum, const float*, int, const float*, int) { return sum; }
+    DEVICE float finish(float sum, const float*, int, float) { return sum; }
 
     DEVICE int place(int column, int padded)
     {
         if (AtOnce == 4) return column;
-        return column / 8 * 4 + column % 4 + (column / 4 % 2) * (padded / 2);
+        return column / 8 * 4 + column % 4 + (column / 4 % 2) * (padded / 2 + Gap);
     }
 
-    DEVICE void put(float* shared, float*, const Row& row, int columns, int padded, int lane, int rounding)
+    DEVICE float rounded(float x, int rounding)
     {
-        for (int column = lane; column < padded; column += WarpLanes)
+        return rounding != 0 ? float_of(round_to_bfloat16(x) & 0xFFFF0000u) : x;
+    }
+
+    // A warp's row.
+    DEVICE void put(float* shared, float*, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
+    {
+#pragma unroll
+        for (int i = 0; i < NumbersOfLane; i++)
         {
-            float value = column < columns ? kept(row, column) : 0.0f;
-            if (rounding != 0) value = float_of(round_to_bfloat16(value) & 0xFFFF0000u);
-            shared[place(column, padded)] = value;
+            int column = lane + i * WarpLanes;
+            if (column < padded) shared[place(column, padded)] = column < columns ? rounded(held[i], rounding) : 0.0f;
+        }
+    }
+
+    // All rows as they are, by all threads.
+    DEVICE void copy(float* shared, float*, const Input& input, int rows, int columns, int padded, int rounding)
+    {
+        constexpr int AtOnceOfThread = 4;
+        int quads = padded / 4, all = rows * quads;
+        bool is_aligned = ((unsigned long long)input.x & 15) == 0 && input.x_stride % 4 == 0;
+        for (int start = thread_x(); start < all; start += AtOnceOfThread * Threads)
+        {
+            Float4 four[AtOnceOfThread];
+#pragma unroll
+            for (int i = 0; i < AtOnceOfThread; i++)
+            {
+                int quad = start + i * Threads, column = quad % quads * 4;
+                if (quad >= all) break;
+                const float* x = input.x + quad / quads * input.x_stride + column;
+                if (is_aligned && column + 4 <= columns) four[i] = *(const Float4*)x;
+                else
+                {
+                    four[i].x = column < columns ? x[0] : 0.0f;
+                    four[i].y = column + 1 < columns ? x[1] : 0.0f;
+                    four[i].z = column + 2 < columns ? x[2] : 0.0f;
+                    four[i].w = column + 3 < columns ? x[3] : 0.0f;
+                }
+            }
+
+#pragma unroll
+            for (int i = 0; i < AtOnceOfThread; i++)
+            {
+                int quad = start + i * Threads;
+                if (quad >= all) continue;
+                Float4 value{rounded(four[i].x, rounding), rounded(four[i].y, rounding), rounded(four[i].z, rounding),
+                    rounded(four[i].w, rounding)};
+                *(Float4*)(shared + quad / quads * (padded + Gap) + place(quad % quads * 4, padded)) = value;
+            }
         }
     }
 };
 
 template <>
-struct Staged<float> : StagedFloats<float, 4>
+struct Staged<float> : StagedFloats<4>
 {
     DEVICE float add(float sum, const Int4& w, const float* x, int column, int)
     {
@@ -133,11 +187,11 @@ DEVICE float add_pair(float sum, unsigned pair, float low, float high)
 }
 
 template <typename T>
-struct StagedHalves : StagedFloats<T, 8>
+struct StagedHalves : StagedFloats<8>
 {
     DEVICE float add(float sum, const Int4& w, const float* x, int column, int padded)
     {
-        Float4 low = *(const Float4*)(x + column / 2), high = *(const Float4*)(x + column / 2 + padded / 2);
+        Float4 low = *(const Float4*)(x + column / 2), high = *(const Float4*)(x + column / 2 + padded / 2 + StagedFloats<8>::Gap);
         sum = add_pair<T>(sum, (unsigned)w.x, low.x, low.y);
         sum = add_pair<T>(sum, (unsigned)w.y, low.z, low.w);
         sum = add_pair<T>(sum, (unsigned)w.z, high.x, high.y);
@@ -155,6 +209,65 @@ struct Staged<BFloat> : StagedHalves<BFloat>
 {
 };
 
+// Integers by warps, since a scale is one of the whole row.
+template <typename T, bool HasScale>
+struct StagedIntegers
+{
+    typedef T Element;
+    typedef int Sum;
+    static constexpr int Gap = 0;
+
+    DEVICE T rounded(float x, float scale, int rounding)
+    {
+        if constexpr (HasScale) return to_int8(x, scale, rounding != 0);
+        else return to_int16(x, rounding != 0);
+    }
+
+    // The row's scale from the largest of each lane.
+    DEVICE float scale_of(float largest, float* factor, int lane)
+    {
+        if constexpr (!HasScale) return 1.0f;
+        for (int mask = 16; mask > 0; mask /= 2) largest = larger(exchange(largest, mask), largest);
+        float scale = int8_scale(largest);
+        if (lane == 0) *factor = 1.0f / scale;
+        return scale;
+    }
+
+    DEVICE void put(T* shared, float* factor, const float (&held)[NumbersOfLane], int columns, int padded, int lane, int rounding)
+    {
+        float largest = 0.0f;
+#pragma unroll
+        for (int i = 0; i < NumbersOfLane; i++) largest = larger(magnitude_of(held[i]), largest);
+        float scale = scale_of(largest, factor, lane);
+#pragma unroll
+        for (int i = 0; i < NumbersOfLane; i++)
+        {
+            int column = lane + i * WarpLanes;
+            if (column < padded) shared[column] = rounded(column < columns ? held[i] : 0.0f, scale, rounding);
+        }
+    }
+
+    DEVICE void copy(T* shared, float* factors, const Input& input, int rows, int columns, int padded, int rounding)
+    {
+        int lane = thread_x() % WarpLanes;
+        for (int row = thread_x() / WarpLanes; row < rows; row += Warps)
+        {
+            const float* x = input.x + row * input.x_stride;
+            float largest = 0.0f;
+            if constexpr (HasScale)
+            {
+#pragma unroll 8
+                for (int column = lane; column < columns; column += WarpLanes) largest = larger(magnitude_of(x[column]), largest);
+            }
+
+            float scale = scale_of(largest, factors + row, lane);
+#pragma unroll 8
+            for (int column = lane; column < padded; column += WarpLanes)
+                shared[row * padded + column] = rounded(column < columns ? x[column] : 0.0f, scale, rounding);
+        }
+    }
+};
+
 DEVICE int dot4(int a, int b, int sum)
 {
     int result;
@@ -163,28 +276,11 @@ DEVICE int dot4(int a, int b, int sum)
 }
 
 template <>
-struct Staged<signed char>
+struct Staged<signed char> : StagedIntegers<signed char, true>
 {
-    typedef signed char Element;
-    typedef int Sum;
     static constexpr int Numbers = 16;
-    static constexpr int Unrolled = 1;    // the instruction below cannot be copied
 
-    DEVICE float finish(int sum, const float* factors, int row, const float* scales, int output)
-    {
-        return scaled_back(sum, factors, row, scales[output]);
-    }
-
-    DEVICE void put(signed char* shared, float* factor, const Row& row, int columns, int padded, int lane, int rounding)
-    {
-        float largest = 0.0f;
-        for (int column = lane; column < columns; column += WarpLanes) largest = larger(magnitude_of(kept(row, column)), largest);
-        for (int mask = 16; mask > 0; mask /= 2) largest = larger(exchange(largest, mask), largest);
-        float scale = int8_scale(largest);
-        if (lane == 0) *factor = 1.0f / scale;
-        for (int column = lane; column < padded; column += WarpLanes)
-            shared[column] = to_int8(column < columns ? number(row, column) : 0.0f, scale, rounding != 0);
-    }
+    DEVICE float finish(int sum, const float* factors, int row, float scale) { return scaled_back(sum, factors, row, scale); }
 
     DEVICE int add(int sum, const Int4& w, const signed char* x, int column, int)
     {
@@ -200,23 +296,11 @@ DEVICE int dot2(int a, int b, int sum)
 }
 
 template <>
-struct Staged<short>
+struct Staged<short> : StagedIntegers<short, false>
 {
-    typedef short Element;
-    typedef int Sum;
     static constexpr int Numbers = 8;
-    static constexpr int Unrolled = 2;
 
-    DEVICE float finish(int sum, const float*, int row, const float* scales, int output)
-    {
-        return scaled_back(sum, nullptr, row, scales[output]);
-    }
-
-    DEVICE void put(short* shared, float*, const Row& row, int columns, int padded, int lane, int rounding)
-    {
-        for (int column = lane; column < padded; column += WarpLanes)
-            shared[column] = to_int16(column < columns ? kept(row, column) : 0.0f, rounding != 0);
-    }
+    DEVICE float finish(int sum, const float*, int row, float scale) { return scaled_back(sum, nullptr, row, scale); }
 
     DEVICE int add(int sum, const Int4& w, const short* x, int column, int)
     {
@@ -224,6 +308,71 @@ struct Staged<short>
         return dot2(four.w, w.w, dot2(four.z, w.z, dot2(four.y, w.y, dot2(four.x, w.x, sum))));
     }
 };
+
+// Some weights of each output of a warp: those of the lanes at a column and every 32 lanes from there.
+template <typename T, int Outputs, int Count>
+DEVICE void read_weights(Int4 (&of)[Count][Outputs], const T* w, long long w_stride, int first, int outputs, int column, int padded)
+{
+    constexpr int Step = WarpLanes * Staged<T>::Numbers;
+#pragma unroll
+    for (int i = 0; i < Count; i++)
+    {
+#pragma unroll
+        for (int o = 0; o < Outputs; o++)
+        {
+            if (column + i * Step < padded) of[i][o] = *(const Int4*)(w + least(first + o, outputs - 1) * w_stride + column + i * Step);
+            else of[i][o] = Int4{0, 0, 0, 0};
+        }
+    }
+}
+
+template <typename T, int Rows, int Outputs, int Count>
+DEVICE void add_weights(
+    typename Staged<T>::Sum (&sums)[Rows * Outputs], const Int4 (&of)[Count][Outputs], const typename Staged<T>::Element* shared,
+    int column, int padded)
+{
+    constexpr int Step = WarpLanes * Staged<T>::Numbers;
+#pragma unroll
+    for (int i = 0; i < Count; i++)
+    {
+        if (column + i * Step >= padded) break;
+#pragma unroll
+        for (int r = 0; r < Rows; r++)
+        {
+            const typename Staged<T>::Element* row = shared + r * (padded + Staged<T>::Gap);
+#pragma unroll
+            for (int o = 0; o < Outputs; o++)
+                sums[r * Outputs + o] = Staged<T>::add(sums[r * Outputs + o], of[i][o], row, column + i * Step, padded);
+        }
+    }
+}
+
+// The sum over all lanes of a number that has gone to this lane: number l / (32 / Count) to lane l. Halves join first.
+template <int Count, int Mask = WarpLanes / 2, typename Sum, int All>
+DEVICE Sum join_lanes(Sum (&sums)[All], int lane)
+{
+    if constexpr (Mask == 0)
+    {
+        return sums[0];
+    }
+    else if constexpr (Count == 1)
+    {
+        sums[0] += exchange(sums[0], Mask);
+        return join_lanes<1, Mask / 2>(sums, lane);
+    }
+    else
+    {
+        bool is_upper = (lane & Mask) != 0;
+#pragma unroll
+        for (int i = 0; i < Count / 2; i++)
+        {
+            Sum low = sums[i], high = sums[i + Count / 2];
+            sums[i] = (is_upper ? high : low) + exchange(is_upper ? low : high, Mask);
+        }
+
+        return join_lanes<Count / 2, Mask / 2>(sums, lane);
+    }
+}
 
 // rounding: 1: of activations to bfloat16, or in the legacy way to integers. Rows beyond the real ones are zeros.
 template <typename T, int Rows, int Outputs>
@@ -234,68 +383,61 @@ DEVICE void multiply(
     typedef Staged<T> Kind;
     typedef typename Kind::Element Element;
     typedef typename Kind::Sum Sum;
+    constexpr int Early = Rows == 1 ? 4 : 2, Later = Rows == 1 ? 8 : 2, Step = WarpLanes * Kind::Numbers;
+    constexpr int LanesOfSum = WarpLanes / (Rows * Outputs);
     extern __shared__ Int4 staged[];
     __shared__ float factors[MostRows];
     Element* shared = (Element*)staged;
-    int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes, padded = (int)w_stride;
-    for (int row = warp; row < Rows; row += Warps)
+    int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes, padded = (int)w_stride, own = lane * Kind::Numbers;
+    int row = lane / LanesOfSum / Outputs, place_of_output = lane / LanesOfSum % Outputs;
+    bool finishes = lane % LanesOfSum == 0 && row < rows;
+    int first = (block_x() * Warps + warp) * Outputs;
+    Int4 early[Early][Outputs];
+    read_weights<T>(early, w, w_stride, first, outputs, own, padded);
+    int row_stride = padded + Kind::Gap;
+    for (int i = rows * row_stride + thread_x(); i < Rows * row_stride; i += Threads) shared[i] = 0;
+    if (input.kind == 0)
     {
-        Element* place = shared + row * padded;
-        if (row < rows) Kind::put(place, factors + row, prepare(input, row, inputs, lane), inputs, padded, lane, rounding);
-        else
-            for (int column = lane; column < padded; column += WarpLanes) place[column] = 0;
+        Kind::copy(shared, factors, input, rows, inputs, padded, rounding);
+    }
+    else
+    {
+        for (int i = warp; i < rows; i += Warps)
+        {
+            float held[NumbersOfLane];
+            norm_row(held, input, i, inputs, lane);
+            Kind::put(shared + i * row_stride, factors + i, held, inputs, padded, lane, rounding);
+        }
     }
 
     block_barrier();
-    for (int first = (block_x() * Warps + warp) * Outputs; first < outputs; first += grid_x() * Warps * Outputs)
+    for (int next; first < outputs; first = next)
     {
-        Sum sums[Rows][Outputs];
-        const T* weights[Outputs];
+        next = first + grid_x() * Warps * Outputs;
+        int output = least(first + place_of_output, outputs - 1);
+        float added = bias == nullptr ? 0.0f : bias[output], scale = scales == nullptr ? 1.0f : scales[output];
+        Sum sums[Rows * Outputs];
 #pragma unroll
-        for (int o = 0; o < Outputs; o++)
+        for (int i = 0; i < Rows * Outputs; i++) sums[i] = 0;
+        add_weights<T, Rows, Outputs>(sums, early, shared, own, padded);
+        for (int column = own + Early * Step; column < padded; column += Later * Step)
         {
-            weights[o] = w + least(first + o, outputs - 1) * w_stride;
-#pragma unroll
-            for (int r = 0; r < Rows; r++) sums[r][o] = 0;
+            Int4 later[Later][Outputs];
+            read_weights<T>(later, w, w_stride, first, outputs, column, padded);
+            add_weights<T, Rows, Outputs>(sums, later, shared, column, padded);
         }
 
-#pragma unroll Kind::Unrolled
-        for (int column = lane * Kind::Numbers; column < padded; column += WarpLanes * Kind::Numbers)
-        {
-            Int4 of[Outputs];
-#pragma unroll
-            for (int o = 0; o < Outputs; o++) of[o] = *(const Int4*)(weights[o] + column);
-#pragma unroll
-            for (int r = 0; r < Rows; r++)
-#pragma unroll
-                for (int o = 0; o < Outputs; o++)
-                    sums[r][o] = Kind::add(sums[r][o], of[o], shared + r * padded, column, padded);
-        }
-
-        // Every lane has every sum; each of the first lanes then finishes one.
-        Sum mine = 0;
-#pragma unroll
-        for (int r = 0; r < Rows; r++)
-#pragma unroll
-            for (int o = 0; o < Outputs; o++)
-            {
-                Sum sum = sums[r][o];
-                for (int mask = 16; mask > 0; mask /= 2) sum += exchange(sum, mask);
-                mine = lane == r * Outputs + o ? sum : mine;
-            }
-
-        int row = lane / Outputs, output = first + lane % Outputs;
-        if (row < rows && lane < Rows * Outputs && output < outputs)
-        {
-            float value = Kind::finish(mine, factors, row, scales, output);
-            if (bias != nullptr) value += bias[output];
-            y[row * y_stride + output] = activate(activation, value);
-        }
+        if (next < outputs) read_weights<T>(early, w, w_stride, next, outputs, own, padded);
+        Sum sum = join_lanes<Rows * Outputs>(sums, lane);
+        if (!finishes || first + place_of_output >= outputs) continue;
+        float value = Kind::finish(sum, factors, row, scale);
+        if (bias != nullptr) value += added;
+        y[row * y_stride + output] = activate(activation, value);
     }
 }
 
 #define FEW(name, T, most_rows, outputs_of_warp) \
-    KERNEL(Threads) name( \
+    KERNEL_FOR(Threads, BlocksOfProcessor) name( \
         const float* x, long long x_stride, const float* residual, long long residual_stride, float* sum, long long sum_stride, \
         float* normed, long long normed_stride, const float* gain, const float* shift, float epsilon, int kind, const T* w, \
         long long w_stride, const float* scales, const float* bias, float* y, long long y_stride, int rows, int outputs, int inputs, \

@@ -16,28 +16,54 @@ extern __shared__ Fragment shared_fragments[];
 // Keys of a tile: a barrier for each, and two tiles of keys and values in shared memory.
 constexpr int keys_of_tile(int elements, int width) { return elements == 2 && width <= 64 ? 64 : 32; }
 
-// Keys and values rounded, padded with zeros to the width; a thread has one column, so that a warp reads and writes whole sectors
-// wherever the rows begin. Grid: blocks of rows, heads, 2 (keys, values).
+// Keys and values rounded, padded with zeros to the width; a thread has four columns of some rows, all of which it reads before it
+// writes. Grid: blocks of rows, heads, 2 (keys, values).
 template <typename Arithmetic>
 DEVICE void pack_sentences(
     const float* key, long long key_stride, const float* value, long long value_stride, int rows, int head_dim, int value_dim,
     int width, typename Arithmetic::Element* packed_keys, typename Arithmetic::Element* packed_values)
 {
-    int rows_at_once = Threads / width, column = thread_x() % width;
-    int first = block_x() * rows_at_once * RowsOfPacking + thread_x() / width;
-    if (thread_x() >= rows_at_once * width) return;
+    int chunks = width / 4, rows_at_once = Threads / chunks, column = thread_x() % chunks * 4;
+    int first = block_x() * rows_at_once * RowsOfPacking + thread_x() / chunks;
+    if (thread_x() >= rows_at_once * chunks) return;
     bool is_value = block_z() != 0;
     int dim = is_value ? value_dim : head_dim;
     long long stride = is_value ? value_stride : key_stride;
     const float* source = (is_value ? value : key) + (long long)block_y() * dim + column;
     typename Arithmetic::Element* target = (is_value ? packed_values : packed_keys) + (long long)block_y() * rows * width + column;
+    bool is_aligned = ((unsigned long long)source & 15) == 0 && stride % 4 == 0 && column + 4 <= dim;
+    Float4 numbers[RowsOfPacking];
 #pragma unroll
     for (int i = 0; i < RowsOfPacking; i++)
     {
-        long long row = first + i * rows_at_once;
+        const float* x = source + least(first + i * rows_at_once, rows - 1) * stride;
+        if (is_aligned) numbers[i] = *(const Float4*)x;
+        else
+        {
+            numbers[i].x = column < dim ? x[0] : 0.0f;
+            numbers[i].y = column + 1 < dim ? x[1] : 0.0f;
+            numbers[i].z = column + 2 < dim ? x[2] : 0.0f;
+            numbers[i].w = column + 3 < dim ? x[3] : 0.0f;
+        }
+    }
+
+#pragma unroll
+    for (int i = 0; i < RowsOfPacking; i++)
+    {
+        int row = first + i * rows_at_once;
         if (row >= rows) break;
-        float number = column < dim ? source[row * stride] : 0.0f;
-        target[row * width] = (typename Arithmetic::Element)pack_saturated<Arithmetic>(number, 0.0f);
+        const Float4& four = numbers[i];
+        if constexpr (Arithmetic::Elements == 2)
+        {
+            UInt2 both{pack_saturated<Arithmetic>(four.x, four.y), pack_saturated<Arithmetic>(four.z, four.w)};
+            *(UInt2*)(target + (long long)row * width) = both;
+        }
+        else
+        {
+            Int4 all{(int)pack_saturated<Arithmetic>(four.x, 0.0f), (int)pack_saturated<Arithmetic>(four.y, 0.0f),
+                (int)pack_saturated<Arithmetic>(four.z, 0.0f), (int)pack_saturated<Arithmetic>(four.w, 0.0f)};
+            *(Int4*)(target + (long long)row * width) = all;
+        }
     }
 }
 
@@ -96,6 +122,7 @@ DEVICE void flash(
     constexpr int RowBytes = WidthBytes + 16;       // so that the rows of a matrix meet no bank twice
     constexpr int TileBytes = Keys * RowBytes, StageBytes = 2 * TileBytes;
     constexpr int Steps = WidthBytes / 32, KeyTiles = Keys / 8, ValueTiles = Width / 8, KeySteps = Keys / (8 * Elements);
+    constexpr bool IsTight = Elements == 1 || Width > 64;   // registers are short: sums of addresses are formed where they are used
     constexpr int RowsOfWarp = 16 * RowTiles, RowsOfTile = Warps * RowsOfWarp;
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes, group = lane / LanesOfGroup, place = lane % LanesOfGroup;
     int sentence = block_x() / tiles, tile_of_queries = tiles - 1 - block_x() % tiles, head = block_y();    // the longest first
@@ -183,14 +210,14 @@ DEVICE void flash(
     {
         wait_for_copies<0>();
         block_barrier();        // all have their part of this tile, and nobody reads the other one any more
-        unsigned keys_now = unknown(memory + stage + key_place), values_now = unknown(memory + stage + value_place);
+        unsigned keys_now = unknown_if<IsTight>(memory + stage + key_place), values_now = unknown_if<IsTight>(memory + stage + value_place);
         int next = first + Keys;
         stage = StageBytes - stage;
         if (next < block_end)
         {
             packed_keys += Keys * WidthBytes;
             packed_values += Keys * WidthBytes;
-            unsigned target_now = unknown(target + stage);
+            unsigned target_now = unknown_if<IsTight>(target + stage);
             copy_tile<Keys, Chunks, RowBytes>(target_now, packed_keys, copied_row, keys - next);
             copy_tile<Keys, Chunks, RowBytes>(target_now + TileBytes, packed_values, copied_row, keys - next);
             commit_copies();
@@ -229,7 +256,7 @@ DEVICE void flash(
 
         if (first < all_first || next > all_end)
         {
-            int warp_position = (int)unknown(warp_row + group + shift), column = first + 2 * place;
+            int warp_position = (int)unknown_if<IsTight>(warp_row + group + shift), column = first + 2 * place;
 #pragma unroll
             for (int i = 0; i < 2 * RowTiles; i++)
             {
@@ -336,7 +363,7 @@ DEVICE void flash(
         }
     }
 
-    int last_place = (int)unknown(place), last_row = (int)unknown(warp_row + group);
+    int last_place = (int)unknown_if<IsTight>(place), last_row = (int)unknown_if<IsTight>(warp_row + group);
 #pragma unroll
     for (int i = 0; i < 2 * RowTiles; i++)
     {

@@ -78,9 +78,10 @@ DEVICE unsigned pack_saturated(float low, float high)
 }
 
 // The same number, of which the compiler knows nothing: sums with it are formed where they are used, not kept in a register each.
-DEVICE unsigned unknown(unsigned value)
+template <bool IsTight>
+DEVICE unsigned unknown_if(unsigned value)
 {
-    asm volatile("" : "+r"(value));
+    if constexpr (IsTight) asm volatile("" : "+r"(value));
     return value;
 }
 

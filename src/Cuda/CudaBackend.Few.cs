@@ -23,7 +23,7 @@ public sealed unsafe partial class CudaBackend
         Kernel kernel = _few.Find(x.Rows, weight.Type);
         long shared = FewKernels.SharedBytes(x.Rows, weight.Stride, weight.Type);
         _few.Allow(kernel, shared);
-        bool takesNorm = _lastNorm.Y == x && _context.Stream.TakeBack(_lastNorm.Number);
+        bool takesNorm = _lastNorm.Y == x && x.Columns <= FewKernels.MostColumnsOfNorm && _context.Stream.TakeBack(_lastNorm.Number);
         NormWork input = takesNorm ? _lastNorm : new NormWork { X = x };
         int kind = !takesNorm ? 0 : input.Weights.IsRms ? 2 : 1;
         bool rounds = weight.Type.IsFloat()

@@ -40,13 +40,12 @@ public sealed unsafe partial class CudaBackend
         switch (weight.Type)
         {
             case DType.Float32 when !isOwn:
-                GemmFloat(
-                    Address(x), x.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns, weight.Inputs);
-                Finish(y, weights.Bias, activation);
+                Multiply(
+                    GemmFloat(Address(x), x.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns, weight.Inputs),
+                    weights.Bias, activation, y);
                 break;
             case DType.Float16 or DType.BFloat16 when !isOwn && RoundsActivations(weight):
-                MultiplyHalf(x, weight, y);
-                Finish(y, weights.Bias, activation);
+                MultiplyHalf(x, weight, weights.Bias, activation, y);
                 break;
             case DType.BFloat16 when weight.Rounding == ActivationRounding.BFloat16 && weight.Inputs > 0:
                 MultiplyFloats(RoundToBFloat16(x), weight, weights.Bias, activation, y);
@@ -77,15 +76,17 @@ public sealed unsafe partial class CudaBackend
     }
 
     // Rows are padded with zeros as the weight's are, so that the product may take the padding for inputs.
-    private void MultiplyHalf(in Tensor x, CudaWeight weight, in Tensor y)
+    private void MultiplyHalf(in Tensor x, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y)
     {
         (int, long) mark = _arena.Mark();
         bool isFloat16 = weight.Type == DType.Float16;
         nint rounded = RentBytes((long)x.Rows * weight.Stride * sizeof(ushort));
         LaunchPadded(isFloat16 ? _kernels.ToFloat16 : _kernels.ToBFloat16, x, rounded, weight.Stride);
-        GemmHalf(
-            isFloat16 ? CublasCalls.Float16 : CublasCalls.BFloat16, rounded, weight.Stride, weight.Data, weight.Stride, Address(y), y.Stride, y.Rows, y.Columns,
-            weight.Stride);
+        Multiply(
+            GemmHalf(
+                isFloat16 ? CublasCalls.Float16 : CublasCalls.BFloat16, rounded, weight.Stride, weight.Data, weight.Stride, Address(y),
+                y.Stride, y.Rows, y.Columns, weight.Stride),
+            bias, activation, y);
         _arena.Release(mark);
     }
 
@@ -117,8 +118,8 @@ public sealed unsafe partial class CudaBackend
         }
         else
         {
-            GemmInt8(
-                rows, weight.Stride, weight.Data, weight.Stride, sums, stride, y.Rows, y.Columns, weight.Stride);
+            _context.Stream.Multiply(GemmInt8(
+                rows, weight.Stride, weight.Data, weight.Stride, sums, stride, y.Rows, y.Columns, weight.Stride));
         }
 
         FinishSums(sums, stride, factors, weight, bias, activation, y);
@@ -161,6 +162,17 @@ public sealed unsafe partial class CudaBackend
 
     private static Seam SeamOfPadded(in Tensor x, nint y) =>
         Seam.Of(x) | new Seam(y | ((long)x.Columns * sizeof(float)), HasGaps: true);
+
+    // Bias and activation are in the product's own pass where cuBLASLt can; otherwise in one after it.
+    private void Multiply(in BlasProduct product, in Tensor bias, Activation activation, in Tensor y)
+    {
+        bool isPlain = bias.IsNone && activation == Activation.None;
+        if (!isPlain && BlasProduct.CanFollow(activation)
+            && _context.Stream.TryMultiply(product with { Bias = Address(bias), Activation = activation }))
+            return;
+        _context.Stream.Multiply(product);
+        Finish(y, bias, activation);
+    }
 
     private void Finish(in Tensor y, in Tensor bias, Activation activation)
     {

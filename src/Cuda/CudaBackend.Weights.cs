@@ -128,22 +128,22 @@ public sealed unsafe partial class CudaBackend
         _arithmetic == Arithmetic.Float32 ? CublasCalls.ComputeFloat32 : CublasCalls.ComputeTf32;
 
     // y = x Wᵀ in row-major order is yᵀ = W xᵀ in cuBLAS's column-major order.
-    private void GemmFloat(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
+    private BlasProduct GemmFloat(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
         Gemm(CublasCalls.Float32, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, ComputeOfFloats);
 
     // 16-bit operands (both bfloat16 or both float16), float32 sums and results.
-    private void GemmHalf(
+    private static BlasProduct GemmHalf(
         int elements, nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
         Gemm(elements, x, ldx, w, ldw, CublasCalls.Float32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeFloat32);
 
     // Leading dimensions and inputs are multiples of 16 here, as the paddings of weights and quantised rows make them.
-    private void GemmInt8(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
+    private static BlasProduct GemmInt8(nint x, int ldx, nint w, int ldw, nint y, int ldy, int rows, int outputs, int inputs) =>
         Gemm(CublasCalls.Int8, x, ldx, w, ldw, CublasCalls.Int32, y, ldy, rows, outputs, inputs, CublasCalls.ComputeInt32);
 
-    private void Gemm(
+    private static BlasProduct Gemm(
         int elements, nint x, int ldx, nint w, int ldw, int results, nint y, int ldy, int rows, int outputs, int inputs,
         int compute) =>
-        _context.Stream.Multiply(new BlasProduct
+        new()
         {
             TransposeA = CublasCalls.Transposed,
             TransposeB = CublasCalls.AsStored,
@@ -154,5 +154,5 @@ public sealed unsafe partial class CudaBackend
             B = new BlasMatrix(x, elements, ldx),
             C = new BlasMatrix(y, results, ldy),
             Compute = compute,
-        });
+        };
 }

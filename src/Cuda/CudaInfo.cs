@@ -21,7 +21,10 @@ public sealed record CudaInfo
     /// <summary>The cuBLAS library that would be used, as in <c>libcublas.so.13</c>; null: none was found.</summary>
     public string? CublasLibrary { get; init; }
 
-    /// <summary>The file that this library was loaded from; null: unknown.</summary>
+    /// <summary>The library of its core, as in <c>libcublasLt.so.13</c>; null: none was found.</summary>
+    internal string? CublasLtLibrary { get; init; }
+
+    /// <summary>The file that cuBLAS was loaded from; null: unknown.</summary>
     public string? CublasPath { get; init; }
 
     /// <summary>Its version; null: unknown.</summary>

@@ -10,6 +10,11 @@ internal sealed class FewKernels(CudaDeviceContext context)
     /// <summary>Rows that a kernel takes at most.</summary>
     public const int MostRows = 8;
 
+    /// <summary>Columns of a norm that a kernel takes along at most: a warp holds its row.</summary>
+    public const int MostColumnsOfNorm = 1024;
+
+    private const int GapOfHalves = 16;     // between the halves of a row, where weights have 16 bits
+
     // What a block may have of shared memory without asking, and what every device that the kernels are for gives when asked.
     private const int SharedWithoutAsking = 47 << 10, MostShared = 96 << 10;
 
@@ -22,8 +27,12 @@ internal sealed class FewKernels(CudaDeviceContext context)
     /// <param name="rows">Rows of the product.</param>
     /// <param name="stride">Elements from a row of the weight to the next.</param>
     /// <param name="type">Type of the weight.</param>
-    public static long SharedBytes(int rows, int stride, DType type) =>
-        (long)RowsOfKernel(rows) * stride * (type.IsFloat() ? sizeof(float) : type.Bytes());
+    public static long SharedBytes(int rows, int stride, DType type)
+    {
+        if (!type.IsFloat()) return (long)RowsOfKernel(rows) * stride * type.Bytes();
+        int gap = type == DType.Float32 ? 0 : GapOfHalves;
+        return (long)RowsOfKernel(rows) * (stride + gap) * sizeof(float);
+    }
 
     /// <summary>The kernel of a product.</summary>
     public Kernel Find(int rows, DType type)

@@ -14,7 +14,7 @@ internal sealed class FlashKernels
     /// <summary>Threads of a block.</summary>
     public const int Threads = 128;
 
-    private const int RowsOfPacking = 4, BytesBetweenRows = 16;
+    private const int RowsOfPacking = 4, ColumnsOfPacking = 4, BytesBetweenRows = 16;
     private const int BytesWithoutAsking = 48 << 10;
 
     private static readonly int[] Widths = [16, 32, 64, 96, WidestHead];
@@ -53,7 +53,7 @@ internal sealed class FlashKernels
     public static int WidthOf(int headDim) => Array.Find(Widths, width => width >= headDim);
 
     /// <summary>Rows that a block packs.</summary>
-    public static int RowsOfPackingBlock(int width) => Threads / width * RowsOfPacking;
+    public static int RowsOfPackingBlock(int width) => Threads / (width / ColumnsOfPacking) * RowsOfPacking;
 
     /// <summary>The kernel of a width.</summary>
     public Kernel Attend(int width)

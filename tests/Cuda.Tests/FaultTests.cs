@@ -22,7 +22,7 @@ public sealed class FaultTests : IDisposable
     private const int MostAttempts = 2000;
     private const int IllegalAddress = 700, LaunchFailed = 719;
 
-    private static readonly string[] Held = ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas"];
+    private static readonly string[] Held = ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas", "cublaslt"];
 
     private readonly IReadOnlyList<string> _expected;
 

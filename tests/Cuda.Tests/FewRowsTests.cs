@@ -43,6 +43,41 @@ public sealed class FewRowsTests
         }
     }
 
+    [Theory]
+    [InlineData(1023, 1)]
+    [InlineData(1024, 1)]
+    [InlineData(1025, 2)]
+    public void Rows_that_a_warp_cannot_hold_are_normed_before(int inputs, int launches)
+    {
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(DType.BFloat16, 5, inputs, Numbers(5 * inputs, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], ActivationRounding.BFloat16);
+        (float[] Y, float[] Normed, float[] Sum, long Launches) one = Run(backend, weight, 2, isRms: false, repeats: true);
+        (float[] Y, float[] Normed, float[] Sum, long Launches) two = Run(backend, weight, 2, isRms: false, repeats: false);
+        Assert.Equal(two.Y, one.Y);
+        Assert.Equal(two.Normed, one.Normed);
+        Assert.Equal(two.Sum, one.Sum);
+        if (StandIn.IsThere) Assert.Equal((launches, 2), (one.Launches, two.Launches));
+    }
+
+    [Theory, MemberData(nameof(Types))]
+    public void Rows_that_begin_anywhere_give_the_same_bits(DType type, ActivationRounding rounding)
+    {
+        const int Wide = 1100, Rows = 3;
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(type, Outputs, Wide, Numbers(Outputs * Wide, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], rounding);
+        backend.BeginFrame();
+        Tensor aligned = Put(backend, Rows, Wide, seed: 2), table = backend.Rent(new Shape(Rows, Wide + 1), DType.Float32);
+        float[] numbers = Numbers(Rows * Wide, seed: 2);
+        backend.Write(table, [.. Enumerable.Range(0, Rows).SelectMany(row => numbers.Skip(row * Wide).Take(Wide).Prepend(0))]);
+        Tensor odd = table with { Handle = table.Handle + sizeof(float), Shape = aligned.Shape };
+        float[] expected = Read(backend, backend.Linear(aligned, new LinearWeights(weight, Tensor.None)));
+        float[] found = Read(backend, backend.Linear(odd, new LinearWeights(weight, Tensor.None)));
+        backend.EndFrame();
+        Assert.Equal(expected, found);
+    }
+
     [Fact]
     public void A_norm_that_is_not_the_last_work_or_not_the_input_stays()
     {
@@ -71,17 +106,18 @@ public sealed class FewRowsTests
     {
         long before = StandIn.IsThere ? StandIn.Count("launches") : 0;
         backend.BeginFrame(repeats);
-        Tensor x = Put(backend, rows, Inputs, seed: 2), residual = Put(backend, rows, Inputs, seed: 3);
-        Tensor bias = Put(backend, 1, Outputs, seed: 6);
-        Tensor normed = backend.AddNorm(x, residual, Weights(backend, isRms), out Tensor sum);
+        (int inputs, int outputs) = (weight.Inputs, weight.Outputs);
+        Tensor x = Put(backend, rows, inputs, seed: 2), residual = Put(backend, rows, inputs, seed: 3);
+        Tensor bias = Put(backend, 1, outputs, seed: 6);
+        Tensor normed = backend.AddNorm(x, residual, Weights(backend, isRms, inputs), out Tensor sum);
         Tensor y = backend.Linear(normed, new LinearWeights(weight, bias), Activation.Gelu);
         (float[], float[], float[]) found = (Read(backend, y), Read(backend, normed), Read(backend, sum));
         backend.EndFrame();
         return (found.Item1, found.Item2, found.Item3, (StandIn.IsThere ? StandIn.Count("launches") : 0) - before);
     }
 
-    private static NormWeights Weights(CudaBackend backend, bool isRms) => new(
-        Put(backend, 1, Inputs, seed: 4), isRms ? Tensor.None : Put(backend, 1, Inputs, seed: 5), 1e-5f, isRms);
+    private static NormWeights Weights(CudaBackend backend, bool isRms, int inputs = Inputs) => new(
+        Put(backend, 1, inputs, seed: 4), isRms ? Tensor.None : Put(backend, 1, inputs, seed: 5), 1e-5f, isRms);
 
     private static Tensor Put(CudaBackend backend, int rows, int columns, int seed)
     {

@@ -10,7 +10,7 @@ internal static unsafe class StandIn
     /// <summary>Tests of this collection run alone: counts, faults and mutants are those of the whole process.</summary>
     public const string Alone = "Alone on the stand-in";
 
-    private static readonly string[] Kinds = ["allocations", "streams", "events", "modules", "graphs", "host", "cublas"];
+    private static readonly string[] Kinds = ["allocations", "streams", "events", "modules", "graphs", "host", "cublas", "cublaslt"];
 
     private static readonly Lazy<nint> Library = new(
         static () => NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, "libcuda.so.1")));

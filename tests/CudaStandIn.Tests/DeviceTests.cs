@@ -22,7 +22,7 @@ public abstract class DeviceTests : IDisposable
 /// <summary>After all tests: no finding, and nothing alive.</summary>
 public sealed class NothingIsLeft : IDisposable
 {
-    private static readonly string[] Words = ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas"];
+    private static readonly string[] Words = ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas", "cublaslt"];
 
     public void Dispose()
     {

@@ -90,6 +90,7 @@ internal static unsafe class Control
                 "waits" => counters.Waits,
                 "copies" => counters.Copies,
                 "products" => counters.Products,
+                "lt_products" => counters.LtProducts,
                 "leaks" => counters.Leaks,
                 "mutations" => Machine.Mutation?.Applied ?? 0,
                 "allocations" => Machine.Memory.Alive.Count(a => a.What == "allocation"),
@@ -100,6 +101,7 @@ internal static unsafe class Control
                 "graphs" => Machine.Handles.Count<Graph>() + Machine.Handles.Count<GraphExec>(),
                 "host" => Machine.Handles.HostCount,
                 "cublas" => Machine.Handles.Count<CublasHandle>(),
+                "cublaslt" => Machine.Handles.Count<LtThing>(),
                 _ => -1,
             };
         }

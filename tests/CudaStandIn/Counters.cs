@@ -20,5 +20,8 @@ internal sealed class Counters
 
     public long Products { get; set; }
 
+    /// <summary>Those of cuBLASLt among them.</summary>
+    public long LtProducts { get; set; }
+
     public long Leaks { get; set; }
 }

@@ -164,10 +164,11 @@ internal static unsafe class Cublas
     }
 
     // cuBLAS has numbers of its own; an error of the driver inside it is a failed execution.
-    private static int Call(string name, Func<int> body)
+    internal static int Call(string name, Func<int> body, bool needsContext = true)
     {
         int status = 0;
-        int code = Machine.InContext(name, () =>
+        Func<string, Func<int>, int> enter = needsContext ? Machine.InContext : Machine.Call;
+        int code = enter(name, () =>
         {
             try
             {

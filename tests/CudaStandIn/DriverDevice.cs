@@ -183,6 +183,7 @@ internal static unsafe class DriverDevice
         Leak(Machine.Handles.Count<Graph>(), "graphs");
         Leak(Machine.Handles.Count<GraphExec>(), "executable graphs");
         Leak(Machine.Handles.Count<CublasHandle>(), "cuBLAS handles");
+        Leak(Machine.Handles.Count<LtThing>(), "things of cuBLASLt");
         Leak(Machine.Handles.HostCount, "pieces of pinned memory");
     }
 

@@ -12,9 +12,16 @@ internal sealed unsafe class Gemm
 
     public int TransA, TransB, M, N, K, TypeA, TypeB, TypeC, LdA, LdB, LdC, Compute, Batches;
     public ulong A, B, C;
+
+    /// <summary>Address of a float32 number for each row of C; 0: there are none.</summary>
+    public ulong Bias;
+
     public long StrideA, StrideB, StrideC;
     public float Alpha, Beta;
     public bool TF32;
+
+    /// <summary>Whether 0 takes the place of what is not above it.</summary>
+    public bool CutsOff;
 
     /// <summary>What is an invalid value, or null.</summary>
     public string? Problem()
@@ -54,6 +61,7 @@ internal sealed unsafe class Gemm
         Range("A", A, TypeA, TransA == 0 ? M : K, TransA == 0 ? K : M, LdA, StrideA);
         Range("B", B, TypeB, TransB == 0 ? K : N, TransB == 0 ? N : K, LdB, StrideB);
         Range("C", C, TypeC, M, N, LdC, StrideC);
+        if (Bias != 0) Range("bias", Bias, F32, M, 1, M, 0);
     }
 
     public void Run(WorkOrder? order)
@@ -68,17 +76,24 @@ internal sealed unsafe class Gemm
             byte* c = Beta != 0
                 ? Read("C", C, TypeC, M, N, LdC, StrideC * batch)
                 : Place(C + (ulong)(StrideC * batch * Bytes(TypeC)), out _);
+            byte* bias = null;
+            if (Bias != 0)
+            {
+                Use(order, Bias, F32, M, 1, M, 0, write: false);
+                bias = Read("bias", Bias, F32, M, 1, M, 0);
+            }
+
             if (Compute == 72) MultiplyIntegers((sbyte*)a, (sbyte*)b, (int*)c);
-            else Multiply(a, b, c);
+            else Multiply(a, b, c, (float*)bias);
             for (int column = 0; column < N; column++) Mark(C + (ulong)(((StrideC * batch) + ((long)column * LdC)) * Bytes(TypeC)));
         }
     }
 
-    private void Multiply(byte* a, byte* b, byte* c)
+    private void Multiply(byte* a, byte* b, byte* c, float* bias)
     {
         // Both sides with k contiguous, so that an element of C is a dot product.
         float[] rows = Pack(a, TypeA, M, LdA, TransA != 0), columns = Pack(b, TypeB, N, LdB, TransB == 0);
-        nint target = (nint)c;
+        nint target = (nint)c, added = (nint)bias;
         Parallel.For(0, N, column =>
         {
             for (int row = 0; row < M; row++)
@@ -86,6 +101,8 @@ internal sealed unsafe class Gemm
                 float sum = Alpha * Dot(rows.AsSpan(row * K, K), columns.AsSpan(column * K, K));
                 long at = ((long)column * LdC) + row;
                 if (Beta != 0) sum += Beta * Load((byte*)target, TypeC, at);
+                if (added != 0) sum += ((float*)added)[row];
+                if (CutsOff && !(sum > 0)) sum = 0;
                 Store((byte*)target, at, sum);
             }
         });

@@ -28,6 +28,9 @@ internal sealed class Settings
 
     public bool CublasMissing { get; private set; }
 
+    /// <summary>Whether cuBLASLt has no algorithm for any product.</summary>
+    public bool LtFindsNothing { get; private set; }
+
     /// <summary>Threads that take blocks; 0 for one a core.</summary>
     public int Workers { get; private set; }
 
@@ -77,6 +80,7 @@ internal sealed class Settings
             case "capability": Capability = (int)value; break;
             case "init": InitCode = (int)value; break;
             case "cublas_missing": CublasMissing = value != 0; break;
+            case "lt_finds_nothing": LtFindsNothing = value != 0; break;
             case "seed": Seed = (ulong)value; break;
             case "approximate_units": ApproximateUnits = (int)value; break;
             case "races": Races = value != 0; break;

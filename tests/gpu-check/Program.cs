@@ -44,6 +44,7 @@ internal static class Program
     private static void Cases(CudaInfo info, Settings settings, Report report) => report.Section("operators", () =>
     {
         int every = settings.EveryCase;
+        using var kept = new CudaBackend(info, 0);   // a device that someone uses keeps what cuBLAS has loaded: without it each case waits for that
         report.Add(CaseRunner.Run("operators, cuBLAS's products", () => new LibraryProducts(info), every, report.Deadline));
         report.Add(CaseRunner.Run("operators, own products, the CPU's bits", () => new OwnProducts(info), every, report.Deadline));
         report.Add(CaseRunner.Run("training, cuBLAS's products", () => new LibraryProductsTraining(info), every, report.Deadline));

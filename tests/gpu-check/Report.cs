@@ -9,10 +9,12 @@ namespace Engine.GpuCheck;
 internal sealed class Report
 {
     private readonly StringBuilder _text = new();
+    private readonly Settings _settings;
 
     /// <summary>An empty report.</summary>
     public Report(Settings settings)
     {
+        _settings = settings;
         Deadline = new Deadline(TimeSpan.FromSeconds(settings.Seconds));
         Results = new Results { Started = DateTime.UtcNow, Small = settings.IsSmall };
     }
@@ -27,9 +29,10 @@ internal sealed class Report
     public bool IsGood => Results.Sections.All(static section => section.Failure is null)
         && Results.Cases.All(static group => group.Failed == 0) && Results.Models.All(static model => model.IsGood);
 
-    /// <summary>Runs a part; what it throws ends the part and is told.</summary>
+    /// <summary>Runs a part, if it is asked for; what it throws ends the part and is told.</summary>
     public void Section(string name, Action run)
     {
+        if (_settings.Only is { } only && name != only) return;
         Line($"== {name}");
         long start = Stopwatch.GetTimestamp();
         string? failure = null;
@@ -47,6 +50,9 @@ internal sealed class Report
         Results.Sections.Add(new SectionFact(name, seconds, failure));
         Line($"   ({seconds:F1} s)");
     }
+
+    /// <summary>Whether a measure is asked for.</summary>
+    public bool Wants(string name) => name.Contains(_settings.Text, StringComparison.Ordinal);
 
     /// <summary>Whether the time is over for something, which is told then.</summary>
     public bool IsTooLateFor(string what)

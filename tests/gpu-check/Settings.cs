@@ -8,10 +8,11 @@ internal sealed record Settings
 {
     /// <summary>What may be said.</summary>
     public const string Usage = """
-        GpuCheck [--small] [--seconds N] [--output DIR] [MODEL...]
+        GpuCheck [--small] [--seconds N] [--only PART[:TEXT]] [--output DIR] [MODEL...]
 
           --small       sizes for the stand-in, where a launch takes as long as a step of a GPU; every 25th case
           --seconds N   nothing begins later than this [default: 540]
+          --only PART   the part of this name alone, such as attention; of its measures those with a text: transformers:batch 64
           --output DIR  where results.json and report.txt are written [default: here]
           MODEL         a model's directory; sentences to translate are the lines of check.txt in it, or those of the program
         """;
@@ -21,6 +22,12 @@ internal sealed record Settings
 
     /// <summary>Nothing begins later.</summary>
     public int Seconds { get; init; } = 540;
+
+    /// <summary>The part that runs; null: all.</summary>
+    public string? Only { get; init; }
+
+    /// <summary>What the names of measures have in them; empty: all run.</summary>
+    public string Text { get; init; } = "";
 
     /// <summary>Where the results go.</summary>
     public string Output { get; init; } = ".";
@@ -43,6 +50,10 @@ internal sealed record Settings
             {
                 case "--small": settings = settings with { IsSmall = true }; break;
                 case "--seconds": settings = settings with { Seconds = Number(Next(arguments, ref i)) }; break;
+                case "--only":
+                    string[] parts = Next(arguments, ref i).Split(':', 2);
+                    settings = settings with { Only = parts[0], Text = parts.Length == 2 ? parts[1] : "" };
+                    break;
                 case "--output": settings = settings with { Output = Next(arguments, ref i) }; break;
                 case string flag when flag.StartsWith('-'): throw new ArgumentException($"{flag} is not known.");
                 case string model when Directory.Exists(model): models.Add(model); break;

@@ -46,6 +46,7 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
         {
             Calls = CudaBinding.OpenDriver(driver.Handle);
             Blas = CudaBinding.OpenBlas(info.CublasLibrary!);
+            BlasLt = CudaBinding.OpenBlasLt(info.CublasLtLibrary);
             int device;
             Check(Calls.Init(0), "cuInit");
             Check(Calls.DeviceGet(&device, number), "cuDeviceGet");
@@ -80,6 +81,9 @@ internal sealed unsafe class CudaDeviceContext : IDisposable
 
     /// <summary>cuBLAS.</summary>
     public IBlas Blas { get; } = null!;
+
+    /// <summary>cuBLASLt; null: it is not there.</summary>
+    public CublasLtCalls? BlasLt { get; }
 
     /// <summary>The stream that all work is in.</summary>
     public WorkStream Stream { get; } = null!;

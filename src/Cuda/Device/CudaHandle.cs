@@ -89,3 +89,31 @@ internal sealed class BlasHandle(IBlas blas, ContextHandle context, nint value) 
     /// <inheritdoc />
     protected override int Destroy() => blas.Destroy(handle);
 }
+
+/// <summary>A handle of cuBLASLt.</summary>
+internal sealed class BlasLtHandle(CublasLtCalls lt, ContextHandle context, nint value) : CudaHandle(context, value)
+{
+    /// <inheritdoc />
+    protected override int Destroy() => lt.Destroy(handle);
+}
+
+/// <summary>A product as cuBLASLt was told of it.</summary>
+internal sealed class BlasLtDescription(CublasLtCalls lt, ContextHandle context, nint value) : CudaHandle(context, value)
+{
+    /// <inheritdoc />
+    protected override int Destroy() => lt.DestroyDescription(handle);
+}
+
+/// <summary>A matrix as cuBLASLt was told of it.</summary>
+internal sealed class BlasLtLayout(CublasLtCalls lt, ContextHandle context, nint value) : CudaHandle(context, value)
+{
+    /// <inheritdoc />
+    protected override int Destroy() => lt.DestroyLayout(handle);
+}
+
+/// <summary>What cuBLASLt's choice is restricted to.</summary>
+internal sealed class BlasLtPreference(CublasLtCalls lt, ContextHandle context, nint value) : CudaHandle(context, value)
+{
+    /// <inheritdoc />
+    protected override int Destroy() => lt.DestroyPreference(handle);
+}

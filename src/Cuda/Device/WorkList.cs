@@ -1,13 +1,14 @@
 // A step's work written down: launches, products and copies with all that they were given, as words. So two steps are the same work if
 // their words are the same, whatever made them, and a step that was seen before can be replayed as a graph.
 using System.Runtime.CompilerServices;
+using Engine.Backends;
 
 namespace Engine.Cuda.Device;
 
 /// <summary>Work in the order in which it was given. Grows, never shrinks.</summary>
 internal sealed unsafe class WorkList
 {
-    private const int LaunchHead = 5, ProductWords = 9, CopyWords = 4;
+    private const int LaunchHead = 5, ProductWords = 10, CopyWords = 4;
 
     private ulong[] _words = new ulong[1024];
     private int _count;
@@ -55,7 +56,7 @@ internal sealed unsafe class WorkList
     public void AddProduct(in BlasProduct product)
     {
         Span<ulong> words = Take(ProductWords);
-        words[0] = Head(Kind.Product, product.Accumulates ? 1 : 0);
+        words[0] = Head(Kind.Product, ((int)product.Activation << 1) | (product.Accumulates ? 1 : 0));
         words[1] = Pair((product.TransposeA << 1) | product.TransposeB, product.Compute);
         words[2] = Pair(product.M, product.N);
         words[3] = Pair(product.K, (product.A.Type << 16) | (product.B.Type << 8) | product.C.Type);
@@ -64,6 +65,7 @@ internal sealed unsafe class WorkList
         words[6] = (ulong)product.C.Address;
         words[7] = Pair(product.A.Leading, product.B.Leading);
         words[8] = (ulong)product.C.Leading;
+        words[9] = (ulong)product.Bias;
     }
 
     /// <summary>A copy from pinned memory to the device.</summary>
@@ -89,7 +91,7 @@ internal sealed unsafe class WorkList
                         word += LaunchHead + detail;
                         break;
                     case Kind.Product:
-                        stream.MultiplyNow(ReadProduct(word, accumulates: detail != 0));
+                        stream.MultiplyNow(ReadProduct(word, detail));
                         word += ProductWords;
                         break;
                     case Kind.CopyIn:
@@ -122,7 +124,7 @@ internal sealed unsafe class WorkList
         }
     }
 
-    private static BlasProduct ReadProduct(ulong* word, bool accumulates)
+    private static BlasProduct ReadProduct(ulong* word, int detail)
     {
         uint types = High(word[3]);
         return new BlasProduct
@@ -136,7 +138,9 @@ internal sealed unsafe class WorkList
             A = new BlasMatrix((nint)word[4], (int)(types >> 16), (int)Low(word[7])),
             B = new BlasMatrix((nint)word[5], (int)(types >> 8) & 255, (int)High(word[7])),
             C = new BlasMatrix((nint)word[6], (int)types & 255, (int)word[8]),
-            Accumulates = accumulates,
+            Accumulates = (detail & 1) != 0,
+            Bias = (nint)word[9],
+            Activation = (Activation)(detail >> 1),
         };
     }
 

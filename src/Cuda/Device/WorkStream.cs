@@ -24,6 +24,7 @@ internal sealed unsafe class WorkStream : IDisposable
     private readonly StepGraphs _graphs;
     private readonly StreamHandle? _stream;
     private readonly BlasHandle? _blas;
+    private readonly BlasLt? _lt;
     private readonly bool _waitsForEach;
     private readonly List<nint> _running = [];
     private WorkList _written = new();
@@ -55,6 +56,7 @@ internal sealed unsafe class WorkStream : IDisposable
             int version;
             CheckBlas(Blas.GetVersion(blas, &version), "cublasGetVersion");
             CublasVersion = version;
+            if (context.BlasLt is { } lt) _lt = new BlasLt(this, handle, lt, workspace, WorkspaceBytes);
         }
         catch
         {
@@ -71,6 +73,9 @@ internal sealed unsafe class WorkStream : IDisposable
 
     /// <summary>Graphs that are ready to be launched.</summary>
     public int Graphs => _graphs.Count;
+
+    /// <summary>cuBLASLt; null: it is not there.</summary>
+    public BlasLt? Lt => _lt;
 
     private IBlas Blas => _context.Blas;
 
@@ -123,6 +128,15 @@ internal sealed unsafe class WorkStream : IDisposable
         _context.MakeCurrent();
         if (_writes) _written.AddProduct(product);
         else MultiplyNow(product);
+    }
+
+    /// <summary>A product that a bias or an activation follows, if cuBLASLt has such a one; otherwise nothing is done.</summary>
+    public bool TryMultiply(in BlasProduct product)
+    {
+        _context.MakeCurrent();
+        if (_lt is null || !_lt.TryPrepare(product, mayForget: _written.IsEmpty)) return false;
+        Multiply(product);
+        return true;
     }
 
     /// <summary>Copies from pinned memory, which stays as it is until <see cref="Wait"/>.</summary>
@@ -180,6 +194,7 @@ internal sealed unsafe class WorkStream : IDisposable
         if (_stream is { IsClosed: false }) WaitAnyhow();
         _graphs.Dispose();
         _stream?.Dispose();
+        _lt?.Dispose();
         _blas?.Dispose();
     }
 
@@ -211,16 +226,22 @@ internal sealed unsafe class WorkStream : IDisposable
     /// <summary>A product, given to cuBLAS at once.</summary>
     internal void MultiplyNow(in BlasProduct product)
     {
+        string call = product.IsPlain ? "cublasGemmEx" : "cublasLtMatmul";
+        int status = product.IsPlain ? MultiplyPlain(product) : _lt!.Multiply(product);
+        if (status != 0) CheckBlas(status, $"{call} {product.Sizes()}");
+        if (_waitsForEach) WaitNow($"{call} {product.Sizes()}");
+    }
+
+    private int MultiplyPlain(in BlasProduct product)
+    {
         bool isInteger = product.Compute == CublasCalls.ComputeInt32;
         float one = 1, beta = product.Accumulates ? 1 : 0;
         int oneInteger = 1, betaInteger = product.Accumulates ? 1 : 0;
-        int status = Blas.GemmEx(
+        return Blas.GemmEx(
             _blas!.Value, product.TransposeA, product.TransposeB, product.M, product.N, product.K,
             isInteger ? &oneInteger : &one, product.A.Address, product.A.Type, product.A.Leading, product.B.Address, product.B.Type,
             product.B.Leading, isInteger ? &betaInteger : &beta, product.C.Address, product.C.Type, product.C.Leading,
             product.Compute, CublasCalls.DefaultAlgorithm);
-        if (status != 0) CheckBlas(status, $"cublasGemmEx {Sizes(product)}");
-        if (_waitsForEach) WaitNow($"cublasGemmEx {Sizes(product)}");
     }
 
     /// <summary>A copy, given to the driver at once.</summary>
@@ -270,10 +291,10 @@ internal sealed unsafe class WorkStream : IDisposable
         if (!_running.Contains(function)) _running.Add(function);
     }
 
-    private static string Sizes(in BlasProduct product) => $"of {product.M} × {product.N}, sums of {product.K},";
-
-    // cuBLAS has statuses of its own, and by none of them says that the device is lost.
-    private void CheckBlas(int status, string call)
+    /// <summary>
+    /// Throws where a status of cuBLAS is an error: it has statuses of its own, and by none of them says that the device is lost.
+    /// </summary>
+    internal void CheckBlas(int status, string call)
     {
         if (status == 0) return;
         if (status == AllocationFailed) throw _context.NoRoom($"Memory of {_context.Device.Name} for {call.TrimEnd(',')} was");

@@ -36,4 +36,25 @@ internal static class CudaBinding
         return new CublasCalls(NativeLibrary.Load(library));
 #endif
     }
+
+    /// <summary>The core of cuBLAS; null: it is not there, lacks a function, or this build has no way to it.</summary>
+    /// <param name="library">Name of its library; null: none was found.</param>
+    public static CublasLtCalls? OpenBlasLt(string? library)
+    {
+#if MANAGED_CUDA
+        _ = library;
+        return null;
+#else
+        if (library is null || !NativeLibrary.TryLoad(library, out nint loaded)) return null;
+        try
+        {
+            return new CublasLtCalls(loaded);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            NativeLibrary.Free(loaded);
+            return null;
+        }
+#endif
+    }
 }

@@ -35,9 +35,9 @@ internal static class CudaProbe
             devices.Add(device);
         }
 
-        string? library = FindCublas(cublas, info.DriverVersion.Major, out string? missing);
-        info = info with { Devices = devices, CublasLibrary = library, Missing = missing };
-        return library is null ? info : AskCublas(info, library);
+        CublasNames? names = FindCublas(cublas, info.DriverVersion.Major, out string? missing);
+        info = info with { Devices = devices, CublasLibrary = names?.Blas, CublasLtLibrary = names?.BlasLt, Missing = missing };
+        return names is null ? info : AskCublas(info, names.Blas);
     }
 
     /// <summary>Asks each device how much memory is free; what cannot be asked stays unknown.</summary>
@@ -82,7 +82,7 @@ internal static class CudaProbe
     }
 
     // The core is looked for first: without it cuBLAS does not load either, and cuBLAS would be the wrong name to tell.
-    private static string? FindCublas(IReadOnlyList<CublasNames> cublas, int newestMajor, out string? missing)
+    private static CublasNames? FindCublas(IReadOnlyList<CublasNames> cublas, int newestMajor, out string? missing)
     {
         string tried = "";
         foreach (CublasNames names in cublas)
@@ -92,7 +92,7 @@ internal static class CudaProbe
             if (absent is null)
             {
                 missing = null;
-                return names.Blas;
+                return names;
             }
 
             tried += tried.Length == 0 ? absent : $" and {absent}";

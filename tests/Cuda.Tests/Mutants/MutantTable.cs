@@ -106,15 +106,15 @@ internal static class MutantTable
 
         new("few_floats", "few_1_f32", Shuffle(16), 5, Shuffled(8), "distance", "few floats"),
         new("few_floats", "few_4_f32", Barrier, 1, "", "barrier", "few floats"),
-        new("few_floats", "few_8_f32", @"^st\.shared\.f32", 1, "", "store", "few floats"),
+        new("few_floats", "few_8_f32", @"^st\.shared\.v4\.f32", 1, "", "store", "few floats"),
 
         new("few_halves", "few_1_f16", Shuffle(1), 3, Shuffled(2), "distance", "few floats"),
-        new("few_halves", "few_1_bf16", ", 32767;", 1, ", 0;", "rounding", "few floats"),
-        new("few_halves", "few_4_bf16", ", -65536;", 2, ", -131072;", "mask", "few floats"),
+        new("few_halves", "few_1_bf16", ", 32767;", 36, ", 0;", "rounding", "few floats"),
+        new("few_halves", "few_4_bf16", ", -65536;", 36, ", -131072;", "mask", "few floats"),
         new("few_halves", "few_8_f16", Barrier, 1, "", "barrier", "few floats"),
 
         new("few_integers", "few_1_i8", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "few integers"),
-        new("few_integers", "few_1_i16", @"^st\.shared\.u16", 2, "", "store", "few integers"),
+        new("few_integers", "few_1_i16", @"^st\.shared\.u16", 34, "", "store", "few integers"),
         new(
             "few_integers", "few_4_i8", @"^dp4a\.s32\.s32 (\S+), (\S+), (\S+), (\S+);", 1, "dp4a.s32.s32 $1, $2, $2, $4;",
             "operands", "few integers"),

@@ -9,7 +9,7 @@ namespace Cuda.Tests.Mutants;
 public sealed class NothingIsLeft : IDisposable
 {
     private static readonly string[] Words =
-        ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas"];
+        ["leaks", "allocations", "bytes", "streams", "events", "modules", "graphs", "host", "cublas", "cublaslt"];
 
     public void Dispose()
     {

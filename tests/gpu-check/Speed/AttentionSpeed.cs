@@ -25,9 +25,10 @@ internal static class AttentionSpeed
                 {
                     foreach (bool isCausal in new[] { false, true })
                     {
-                        if (report.IsTooLateFor($"attention over {sentences} × {length}")) return;
-                        double speed = Operations(sentences, length, isCausal) / Seconds(bench, sentences, length, headDim, isCausal);
                         string name = $"{configuration.Name} {sentences} × {length}, {Width / headDim} heads of {headDim}{(isCausal ? ", causal" : "")}";
+                        if (!report.Wants(name)) continue;
+                        if (report.IsTooLateFor(name)) return;
+                        double speed = Operations(sentences, length, isCausal) / Seconds(bench, sentences, length, headDim, isCausal);
                         report.Add(new Measure("attention", name, 1e-12 * speed, "TFLOP/s"));
                     }
                 }

@@ -45,7 +45,12 @@ internal sealed class Bench(CudaBackend backend, Settings settings)
     /// <param name="call">Puts work into a stream.</param>
     /// <param name="wait">Waits until all of it is done.</param>
     /// <param name="once">Whether one call must do.</param>
-    public static double Median(Action call, Action wait, bool once)
+    public static double Median(Action call, Action wait, bool once) => Median(call, wait, once, Rounds);
+
+    /// <summary>The same of one round, to choose among several.</summary>
+    public static double Estimate(Action call, Action wait, bool once) => Median(call, wait, once, 1);
+
+    private static double Median(Action call, Action wait, bool once, int howMany)
     {
         double Round(int calls)
         {
@@ -58,8 +63,8 @@ internal sealed class Bench(CudaBackend backend, Settings settings)
         double first = Round(1);   // loads kernels, chooses algorithms
         if (once) return first;
         int count = Math.Clamp((int)(SecondsOfRound / Round(1)), 1, MostCalls);
-        double[] rounds = [.. Enumerable.Range(0, Rounds).Select(_ => Round(count)).Order()];
-        return rounds[Rounds / 2];
+        double[] rounds = [.. Enumerable.Range(0, howMany).Select(_ => Round(count)).Order()];
+        return rounds[howMany / 2];
     }
 
     /// <summary>A table of the frame with numbers between −0.5 and 0.5: products of zeros would be faster than they are.</summary>

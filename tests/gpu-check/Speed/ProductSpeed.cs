@@ -1,4 +1,5 @@
 // Products: the copy of the device and cuBLAS's own speed as roofs, and beside them the backend's linear layer with weights of each type.
+// cuBLAS's best is the fastest of what it takes by itself and of the algorithms that cuBLASLt proposes.
 using Engine.Backends;
 using Engine.Cuda;
 using Engine.Tensors;
@@ -9,7 +10,8 @@ internal static class ProductSpeed
 {
     private const int Largest = 8192;
     private const long CopyBytes = 1L << 30;
-    private const string Peak = "cuBLAS's best of this type";
+    private const int MostAlgorithms = 8;
+    private const string Peak = "cuBLAS's best of this type", Best = "cuBLAS's best";
 
     // Rows, inputs, outputs: decoding one sentence and many, prefill, the output layer, and the largest as the peak.
     private static readonly (int Rows, int Inputs, int Outputs)[] Full =
@@ -25,17 +27,19 @@ internal static class ProductSpeed
         using var backend = new CudaBackend(info, 0);
         Copy(backend, settings, report, roofs);
         (int Rows, int Inputs, int Outputs)[] shapes = settings.IsSmall ? Small : Full;
-        var raw = new Dictionary<(string, int, int, int), double>();
+        var raw = new Dictionary<(string Type, (int Rows, int Inputs, int Outputs) Shape), (double Gemm, double Best)>();
         foreach (RawProduct product in RawProduct.All)
         {
-            foreach ((int rows, int inputs, int outputs) in shapes)
-                raw[(product.Type, rows, inputs, outputs)] = Raw(backend, product, rows, inputs, outputs, settings);
-            roofs.Operations[product.Type] = shapes.Max(s => Operations(s) / raw[(product.Type, s.Rows, s.Inputs, s.Outputs)]);
+            foreach (var shape in shapes) raw[(product.Type, shape)] = Raw(backend, product, shape, settings);
+            roofs.Operations[product.Type] = shapes.Max(shape => Operations(shape) / raw[(product.Type, shape)].Best);
             foreach (var shape in shapes)
             {
-                double speed = Operations(shape) / raw[(product.Type, shape.Rows, shape.Inputs, shape.Outputs)];
+                (double gemm, double best) = raw[(product.Type, shape)];
+                double speed = Operations(shape) / best;
                 report.Add(new Measure(
                     "cuBLAS", $"{product.Type} {Show(shape)}", 1e-12 * speed, "TFLOP/s", speed / roofs.Operations[product.Type], Peak));
+                report.Add(new Measure(
+                    "cublasGemmEx", $"{product.Type} {Show(shape)}", 1e-12 * Operations(shape) / gemm, "TFLOP/s", best / gemm, Best));
             }
         }
 
@@ -46,10 +50,14 @@ internal static class ProductSpeed
             foreach (var shape in shapes)
             {
                 if (report.IsTooLateFor($"linear layers of {configuration.Name}")) return;
-                double seconds = Linear(bench, configuration, shape);
-                double? share = raw.TryGetValue((configuration.Product, shape.Rows, shape.Inputs, shape.Outputs), out double best) ? best / seconds : null;
-                report.Add(new Measure(
-                    "Linear", $"{configuration.Name} {Show(shape)}", 1e-12 * Operations(shape) / seconds, "TFLOP/s", share, "cuBLAS alone"));
+                foreach (bool isWhole in new[] { false, true })
+                {
+                    double seconds = Linear(bench, configuration, shape, isWhole);
+                    double share = raw[(configuration.Product, shape)].Best / seconds;
+                    report.Add(new Measure(
+                        "Linear", $"{configuration.Name} {Show(shape)}{(isWhole ? ", bias, ReLU" : "")}",
+                        1e-12 * Operations(shape) / seconds, "TFLOP/s", share, Best));
+                }
             }
         }
     }
@@ -73,15 +81,27 @@ internal static class ProductSpeed
         report.Add(new Measure("copy", $"{bytes >> 10:N0} KiB within the device", 1e-9 * roofs.CopyBytes, "GB/s"));
     }
 
-    private static double Raw(CudaBackend backend, RawProduct product, int rows, int inputs, int outputs, Settings settings)
+    // By cublasGemmEx, and by the fastest way there is.
+    private static (double Gemm, double Best) Raw(
+        CudaBackend backend, RawProduct product, (int Rows, int Inputs, int Outputs) shape, Settings settings)
     {
+        (int rows, int inputs, int outputs) = shape;
         using var device = new RawDevice(backend);
         Tensor x = Filled(backend, product, rows, inputs), w = Filled(backend, product, outputs, inputs);
         Tensor y = backend.Allocate(new Shape(rows, outputs), DType.Float32);
         device.WaitForBackend();
         try
         {
-            return Bench.Median(() => device.Multiply(product, x, w, y, rows, outputs, inputs), device.Wait, settings.IsSmall);
+            double gemm = Bench.Median(() => device.Multiply(product, x, w, y, rows, outputs, inputs), device.Wait, settings.IsSmall);
+            double best = gemm, fastest = double.PositiveInfinity;
+            device.MultiplyByEach(product, x, w, y, (rows, outputs, inputs), MostAlgorithms, multiply =>
+            {
+                double estimate = Bench.Estimate(multiply, device.Wait, settings.IsSmall);
+                if (estimate >= fastest) return;
+                fastest = estimate;
+                if (estimate < gemm) best = Math.Min(best, Bench.Median(multiply, device.Wait, settings.IsSmall));
+            });
+            return (gemm, best);
         }
         finally
         {
@@ -111,7 +131,9 @@ internal static class ProductSpeed
         return tensor;
     }
 
-    private static double Linear(Bench bench, Configuration configuration, (int Rows, int Inputs, int Outputs) shape)
+    // With bias and ReLU, or without.
+    private static double Linear(
+        Bench bench, Configuration configuration, (int Rows, int Inputs, int Outputs) shape, bool isWhole)
     {
         HostTensor values = HostTensor.FromValues(
             "w", new Shape(shape.Outputs, shape.Inputs), Bench.Values(shape.Outputs * shape.Inputs));
@@ -120,7 +142,8 @@ internal static class ProductSpeed
         return bench.Seconds(backend =>
         {
             Tensor x = Bench.Put(backend, shape.Rows, shape.Inputs);
-            return () => backend.Linear(x, new LinearWeights(weight, Tensor.None));
+            Tensor bias = isWhole ? Bench.Put(backend, 1, shape.Outputs) : Tensor.None;
+            return () => backend.Linear(x, new LinearWeights(weight, bias), isWhole ? Activation.Relu : Activation.None);
         });
     }
 }

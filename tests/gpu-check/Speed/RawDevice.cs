@@ -1,5 +1,6 @@
 // The driver and cuBLAS without the backend between: what they reach by themselves is the roof that the backend is held against.
 using Engine.Cuda;
+using Engine.Cuda.Device;
 using Engine.Cuda.Driver;
 using Engine.Tensors;
 
@@ -58,6 +59,40 @@ internal sealed unsafe class RawDevice : IDisposable
                 _blas, CublasCalls.Transposed, CublasCalls.AsStored, outputs, rows, inputs, alpha, w.Handle, product.Input, inputs,
                 x.Handle, product.Input, inputs, beta, y.Handle, product.Output, outputs, product.Compute, CublasCalls.DefaultAlgorithm),
             $"cublasGemmEx of {product.Type} [{rows}, {inputs}] and [{outputs}, {inputs}]");
+    }
+
+    /// <summary>The same by each of cuBLASLt's first algorithms; none where it has no such product, or is not there.</summary>
+    /// <param name="product">Types.</param>
+    /// <param name="x">The left factor.</param>
+    /// <param name="w">The right factor.</param>
+    /// <param name="y">The product.</param>
+    /// <param name="sizes">Rows, outputs, inputs.</param>
+    /// <param name="most">How many algorithms at most.</param>
+    /// <param name="measure">What is done with a call that puts the product into the stream.</param>
+    public void MultiplyByEach(
+        in RawProduct product, in Tensor x, in Tensor w, in Tensor y, (int Rows, int Outputs, int Inputs) sizes, int most,
+        Action<Action> measure)
+    {
+        if (_backend.Context.Stream.Lt is not { } lt) return;
+        var whole = new BlasProduct
+        {
+            TransposeA = CublasCalls.Transposed,
+            TransposeB = CublasCalls.AsStored,
+            M = sizes.Outputs,
+            N = sizes.Rows,
+            K = sizes.Inputs,
+            A = new BlasMatrix(w.Handle, product.Input, sizes.Inputs),
+            B = new BlasMatrix(x.Handle, product.Input, sizes.Inputs),
+            C = new BlasMatrix(y.Handle, product.Output, sizes.Outputs),
+            Compute = product.Compute,
+        };
+        using var described = new LtProduct(lt, whole);
+        foreach (BlasLtChoice choice in described.Find(most, WorkspaceBytes))
+        {
+            measure(() => Check(
+                described.Multiply(whole, choice.Algorithm, _workspace.Handle, WorkspaceBytes, _stream),
+                $"cublasLtMatmul {whole.Sizes()}"));
+        }
     }
 
     /// <summary>Frees stream, handle and workspace.</summary>

@@ -37,11 +37,14 @@ internal static class TransformerSpeed
                 using CudaBackend backend = configuration.Open(info);
                 foreach (int batch in settings.IsSmall ? [1, 3] : (int[])[1, 8, 64, 512])
                 {
-                    if (report.IsTooLateFor($"{name} {configuration.Name}, batch {batch}")) return;
+                    string what = $"{name} {configuration.Name}, batch {batch}";
+                    if (!report.Wants(what)) continue;
+                    if (report.IsTooLateFor(what)) return;
                     var run = new Run(data, name, configuration, batch, settings.IsSmall ? 3 : 32);
                     Measure(backend, run, "", report, roofs);
                     if (configuration.Options.Deterministic == Determinism.Run)
                         Measure(new ForwardingBackend(backend), run, ", without graphs", report, roofs);
+                    if (configuration.ComputeType == "bfloat16" && batch > 1) MeasureReplicas(info, run, report);
                 }
             }
         }
@@ -52,12 +55,41 @@ internal static class TransformerSpeed
         (ModelData data, string name, Configuration configuration, int batch, int steps) = run;
         using Translator translator = Translator.Load(
             data, new TranslatorOptions(backend) { BatchSize = batch, ComputeType = configuration.ComputeType });
+        double best = Seconds(translator, run, batch);
+        string what = $"{name} {configuration.Name}, batch {batch}{how}";
+        report.Add(new Measure("transformer", what, batch * steps / best, "tokens/s"));
+        double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch, steps) / roofs.CopyBytes;
+        report.Add(new Measure(
+            "transformer", $"{what}, a step with its share of encoding", 1e3 * best / steps, "ms",
+            floor == 0 ? null : floor * steps / best, "its floor: weights and caches read once"));
+    }
+
+    // Two translators with one copy of the weights, a stream each: while one decodes the other encodes, and while one chooses the
+    // device works for the other.
+    private static void MeasureReplicas(CudaInfo info, Run run, Report report)
+    {
+        const int Batches = 4;
+        var options = new TranslatorOptions(run.Configuration.Open(info)) { BatchSize = run.Batch, ComputeType = run.Configuration.ComputeType };
+        using var first = (CudaBackend)options.Backend;
+        using CudaBackend second = run.Configuration.Open(info);
+        foreach (bool areTwo in new[] { false, true })
+        {
+            using ITranslator translator = areTwo ? TranslatorPool.Load(run.Data, options, second) : Translator.Load(run.Data, options);
+            double seconds = Seconds(translator, run, Batches * run.Batch);
+            string name = $"{run.Name} {run.Configuration.Name}, {Batches} batches of {run.Batch} by {(areTwo ? "two translators" : "one translator")}";
+            report.Add(new Measure("transformer", name, Batches * run.Batch * run.Steps / seconds, "tokens/s"));
+        }
+    }
+
+    // The best of some rounds.
+    private static double Seconds(ITranslator translator, Run run, int sentences)
+    {
         var random = new Random(1);
-        var options = new DecodingOptions { BeamSize = 1, MinDecodingLength = steps, MaxDecodingLength = steps };
+        var options = new DecodingOptions { BeamSize = 1, MinDecodingLength = run.Steps, MaxDecodingLength = run.Steps };
         TranslationRequest[] requests =
         [
-            .. Enumerable.Range(0, batch).Select(_ => new TranslationRequest(
-                RandomModel.Sentence(random, SourceTokens, data.Config.SourceVocabulary)) { Options = options }),
+            .. Enumerable.Range(0, sentences).Select(_ => new TranslationRequest(
+                RandomModel.Sentence(random, SourceTokens, run.Data.Config.SourceVocabulary)) { Options = options }),
         ];
         translator.TranslateBatch(requests);
         double best = double.MaxValue;
@@ -68,12 +100,7 @@ internal static class TransformerSpeed
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        string what = $"{name} {configuration.Name}, batch {batch}{how}";
-        report.Add(new Measure("transformer", what, batch * steps / best, "tokens/s"));
-        double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch, steps) / roofs.CopyBytes;
-        report.Add(new Measure(
-            "transformer", $"{what}, a step with its share of encoding", 1e3 * best / steps, "ms",
-            floor == 0 ? null : floor * steps / best, "its floor: weights and caches read once"));
+        return best;
     }
 
     // Self and cross attention (the keys and values of the latter are made once a sentence), feed-forward, output layer; float32 caches.
