@@ -8,9 +8,12 @@ constexpr float HighestExponent = 88.02969f;    // ln 2^127
 
 DEVICE float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 
+// clamped: x, not below the lowest and not above the highest exponent.
 DEVICE float exponential_power(float x, float clamped)
 {
-    float n = __builtin_rintf(clamped * 1.44269504f);
+    const float Integers = 12582912.0f;     // 1.5 * 2^23: a sum with it is an integer, ties to even, and its last bits are that
+    float shifted = clamped * 1.44269504f + Integers;
+    float n = shifted - Integers;
     float r = fused(n, -0.693359375f, clamped);
     r = fused(n, 2.12194440e-4f, r);
     float p = 1.9875691500e-4f;
@@ -20,8 +23,8 @@ DEVICE float exponential_power(float x, float clamped)
     p = fused(p, r, 1.6666665459e-1f);
     p = fused(p, r, 5.0000001201e-1f);
     p = fused(p, r * r, r) + 1.0f;
-    float power = float_of((unsigned)((int)n + 127) << 23);
-    return x < LowestExponent ? 0.0f : p * power;
+    float power = float_of((bits_of(shifted) + 127u) << 23);
+    return p * (x < LowestExponent ? 0.0f : power);
 }
 
 // e^x; 0 below ln 2^-126, 2^127 above ln 2^127; NaN stays.
@@ -94,7 +97,7 @@ DEVICE float error_function(float x)
     q = fused(q, t, -6.381448356e-1f);
     q = fused(q, t, -1.127089189f);
     q = fused(q, t, -3.415234058e-4f);
-    float large = 1.0f - exponential(q);
+    float large = 1.0f - exponential_power(0.0f, q);     // q is -18 to 0
     return magnitude < 1.0f ? small : with_sign(large, x);
 }
 

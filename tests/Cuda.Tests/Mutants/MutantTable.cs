@@ -30,7 +30,7 @@ internal static class MutantTable
         new("pointwise", "multiply", @"^mul\.rn\.f32", 1, "add.rn.f32", "operator", "elements"),
         new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 2, "", "alignment", "elements"),
         new("pointwise", "multiply", @"^@%p\d+ bra (\S+);", 3, "", "guard", "elements"),
-        new("pointwise", "bias_activation", @"^cvt\.rni\.f32\.f32", 1, "cvt.rmi.f32.f32", "rounding", "elements"),
+        new("pointwise", "bias_activation", "0f4B400000", 1, "0f4B000000", "rounding", "elements"),
         new("pointwise", "bias_activation", "0f3F200000", 1, "0f40200000", "constant", "elements"),
         new("pointwise", "select_columns", @"^shl\.b64 (\S+), (\S+), 2;", 4, "shl.b64 $1, $2, 3;", "width", "logits"),
         new("pointwise", "suppress", "-8388609", 1, "-8388608", "constant", "logits"),
