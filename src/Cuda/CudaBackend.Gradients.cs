@@ -72,7 +72,8 @@ public sealed unsafe partial class CudaBackend
         if (x.Columns <= MostOfShort && IsPaired(seam, x.Columns))
         {
             Launch(
-                x.Columns <= MostOfShort / 2 ? Training.NormGradient512 : Training.NormGradient1024, (uint)tiles.Rows, 1, 1, ThreadsOfRow, 0,
+                x.Columns <= MostOfShort / 2 ? Training.NormGradient512 : Training.NormGradient1024, (uint)tiles.Rows, 1, 1,
+                ThreadsOfRow, 0,
                 Address(x), (long)x.Stride, Address(dy), (long)dy.Stride, Address(passed), (long)passed.Stride, Address(dx),
                 (long)dx.Stride, Address(weights.Gain), partial, x.Rows, x.Columns, weights.Epsilon, weights.IsRms ? 1 : 0);
         }
