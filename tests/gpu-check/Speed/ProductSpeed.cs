@@ -20,6 +20,7 @@ internal static class ProductSpeed
         (512, 1024, 32000), (Largest, Largest, Largest),
     ];
 
+    private static readonly bool[] PlainAndWhole = [false, true];
     private static readonly (int Rows, int Inputs, int Outputs)[] Small = [(3, 32, 64), (64, 64, 64)];
 
     public static void Run(CudaInfo info, Settings settings, Report report, Roofs roofs)
@@ -50,9 +51,8 @@ internal static class ProductSpeed
             foreach (var shape in shapes)
             {
                 if (report.IsTooLateFor($"linear layers of {configuration.Name}")) return;
-                foreach (bool isWhole in new[] { false, true })
+                foreach ((bool isWhole, double seconds) in Linear(bench, configuration, shape))
                 {
-                    double seconds = Linear(bench, configuration, shape, isWhole);
                     double share = raw[(configuration.Product, shape)].Best / seconds;
                     report.Add(new Measure(
                         "Linear", $"{configuration.Name} {Show(shape)}{(isWhole ? ", bias, ReLU" : "")}",
@@ -136,19 +136,22 @@ internal static class ProductSpeed
         return tensor;
     }
 
-    // With bias and ReLU, or without.
-    private static double Linear(
-        Bench bench, Configuration configuration, (int Rows, int Inputs, int Outputs) shape, bool isWhole)
+    // Without and with bias and ReLU.
+    private static (bool IsWhole, double Seconds)[] Linear(
+        Bench bench, Configuration configuration, (int Rows, int Inputs, int Outputs) shape)
     {
         HostTensor values = HostTensor.FromValues(
             "w", new Shape(shape.Outputs, shape.Inputs), Bench.Values(shape.Outputs * shape.Inputs));
         (HostTensor converted, ActivationRounding rounding) = configuration.Convert(values);
         using Weight weight = bench.Backend.Pack([converted], rounding);
-        return bench.Seconds(backend =>
-        {
-            Tensor x = Bench.Put(backend, shape.Rows, shape.Inputs);
-            Tensor bias = isWhole ? Bench.Put(backend, 1, shape.Outputs) : Tensor.None;
-            return () => backend.Linear(x, new LinearWeights(weight, bias), isWhole ? Activation.Relu : Activation.None);
-        });
+        return
+        [
+            .. PlainAndWhole.Select(isWhole => (isWhole, bench.Seconds(backend =>
+            {
+                Tensor x = Bench.Put(backend, shape.Rows, shape.Inputs);
+                Tensor bias = isWhole ? Bench.Put(backend, 1, shape.Outputs) : Tensor.None;
+                return () => backend.Linear(x, new LinearWeights(weight, bias), isWhole ? Activation.Relu : Activation.None);
+            }))),
+        ];
     }
 }
