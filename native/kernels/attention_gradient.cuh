@@ -22,7 +22,7 @@ constexpr int Notes = 3;
 struct Tiles
 {
     float* other;       // [Depth][OtherStride]
-    Float4* own;        // [Depth][Warps]
+    Float4* own;        // [Warps][Depth]
     float* vector;      // [Depth]
 };
 
@@ -54,13 +54,16 @@ DEVICE void multiply_tile(
             tiles.other[lane * OtherStride + row] = is_there ? other.first[(other_row + row) * other.stride + column] : 0.0f;
         }
 
+        float numbers[Own];
 #pragma unroll
         for (int i = 0; i < Own; i++)
         {
             int row = own_row + i;
             bool is_there = column < dim && row < own.count;
-            ((float*)tiles.own)[lane * RowsOfTile + warp * Own + i] = is_there ? own.first[row * own.stride + column] : 0.0f;
+            numbers[i] = is_there ? own.first[row * own.stride + column] : 0.0f;
         }
+
+        tiles.own[warp * Depth + lane] = Float4{numbers[0], numbers[1], numbers[2], numbers[3]};
 
         if (IsAdditive && warp == 0) tiles.vector[lane] = column < dim ? vector[column] : 0.0f;
         block_barrier();
@@ -70,7 +73,7 @@ DEVICE void multiply_tile(
 #pragma unroll AtOnce
         for (int k = 0; k < depth; k++)
         {
-            Float4 four = tiles.own[k * Warps + warp];
+            Float4 four = tiles.own[warp * Depth + k];
             const float o[Own] = {four.x, four.y, four.z, four.w};
             float low_other = tiles.other[k * OtherStride + lane], high_other = tiles.other[k * OtherStride + lane + WarpLanes];
             float v = IsAdditive ? tiles.vector[k] : 0.0f;

@@ -126,14 +126,16 @@ DEVICE void attend(
                 key_tile[lane * KeyStride + row] = is_there ? key[(block + row) * key_stride + column] : 0.0f;
             }
 
+            float own_queries[Queries];
 #pragma unroll
             for (int i = 0; i < Queries; i++)
             {
                 int row = tile_row + warp * Queries + i;
                 bool is_there = column < head_dim && row < queries;
-                ((float*)query_tile)[lane * QueriesOfTile + warp * Queries + i] =
-                    is_there ? query[row * query_stride + column] : 0.0f;
+                own_queries[i] = is_there ? query[row * query_stride + column] : 0.0f;
             }
+
+            query_tile[warp * Depth + lane] = Float4{own_queries[0], own_queries[1], own_queries[2], own_queries[3]};
 
             if (IsAdditive && warp == 0) vector_tile[lane] = column < head_dim ? vector[column] : 0.0f;
             block_barrier();
@@ -143,7 +145,7 @@ DEVICE void attend(
 #pragma unroll AtOnce
             for (int k = 0; k < depth; k++)
             {
-                Float4 four = query_tile[k * Warps + warp];
+                Float4 four = query_tile[warp * Depth + k];
                 const float q[Queries] = {four.x, four.y, four.z, four.w};
                 float low_key = key_tile[k * KeyStride + lane], high_key = key_tile[k * KeyStride + lane + WarpLanes];
                 float v = IsAdditive ? vector_tile[k] : 0.0f;

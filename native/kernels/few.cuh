@@ -85,7 +85,7 @@ DEVICE bool is_aligned(const float* x, long long stride) { return ((unsigned lon
 
 DEVICE Float4 read_quad(const float* x, int column, int columns, bool is_aligned)
 {
-    if (is_aligned && column + 4 <= columns) return *(const Float4*)(x + column);
+    if (is_aligned && column + 4 <= columns) return read_four(x + column);
     Float4 four;
     four.x = column < columns ? x[column] : 0.0f;
     four.y = column + 1 < columns ? x[column + 1] : 0.0f;

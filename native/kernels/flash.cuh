@@ -37,7 +37,7 @@ DEVICE void pack_sentences(
     for (int i = 0; i < RowsOfPacking; i++)
     {
         const float* x = source + least(first + i * rows_at_once, rows - 1) * stride;
-        if (is_aligned) numbers[i] = *(const Float4*)x;
+        if (is_aligned) numbers[i] = read_four(x);
         else
         {
             numbers[i].x = column < dim ? x[0] : 0.0f;
@@ -148,6 +148,7 @@ DEVICE void flash(
     int all_first = most(last_of_warp + shift - left, 0), all_end = least(warp_row + shift + right + 1, keys);
     if (warp_row >= queries) warp_end = 0;
 
+    bool is_paired = ((unsigned long long)query & 7) == 0 && query_stride % 2 == 0 && head_dim % 2 == 0;
     Fragment queries_kept[KeepsQueries ? RowTiles : 1][KeepsQueries ? Steps : 1];
     Fragment* queries_shared = shared_fragments + 2 * StageBytes / (int)sizeof(Fragment) + warp * (RowTiles * Steps * WarpLanes) + lane;
 #pragma unroll
@@ -162,14 +163,24 @@ DEVICE void flash(
             {
                 int row = warp_row + 16 * r + 8 * (i % 2) + group;
                 int column = (8 * step + 4 * (i / 2) + place) * Elements;
+                // What is not there is not looked for: the last number is read instead, without a branch.
+                const float* from = query + least(row, queries - 1) * query_stride;
                 float numbers[2] = {0.0f, 0.0f};
+                if (Elements == 2 && is_paired)
+                {
+                    Float2 pair = read_two(from + least(column, head_dim - 2));
+                    numbers[0] = pair.x;
+                    numbers[1] = pair.y;
+                }
+                else
+                {
+#pragma unroll
+                    for (int e = 0; e < Elements; e++) numbers[e] = from[least(column + e, head_dim - 1)];
+                }
+
 #pragma unroll
                 for (int e = 0; e < Elements; e++)
-                {
-                    // What is not there is not looked for: the last number is read instead, without a branch.
-                    float number = query[least(row, queries - 1) * query_stride + least(column + e, head_dim - 1)] * scale;
-                    numbers[e] = row < queries && column + e < head_dim ? number : 0.0f;
-                }
+                    numbers[e] = row < queries && column + e < head_dim ? numbers[e] * scale : 0.0f;
 
                 part.x[i] = pack_saturated<Arithmetic>(numbers[0], numbers[1]);
             }
