@@ -14,6 +14,7 @@ internal static class EngineCommand
     {
         TranslateCommand.Create(shell),
         ScoreCommand.Create(shell),
+        ExplainCommand.Create(shell),
         EvaluateCommand.Create(shell),
         InfoCommand.Create(shell),
         ConvertCommand.Create(shell),

@@ -1,6 +1,7 @@
 // What the commands need of a loaded model. The seam is here so that their tests need neither a model nor a backend.
 using Engine.Backends;
 using Engine.Decoding;
+using Engine.Explaining;
 using Engine.Text;
 
 namespace Engine.Cli;
@@ -36,6 +37,8 @@ internal interface ITranslation : IDisposable
     Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation);
 
     Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation);
+
+    Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation);
 }
 
 /// <summary>A translation while a command has it. No stop waits for a step that runs, or for a load.</summary>
@@ -113,6 +116,9 @@ internal sealed class Translation : ITranslation
 
     public Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation) =>
         _translator.ScoreAsync(request, cancellation);
+
+    public Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation) =>
+        _translator.ExplainAsync(request, cancellation);
 
     public void Dispose()
     {

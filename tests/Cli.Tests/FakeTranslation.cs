@@ -1,6 +1,7 @@
 // A translation that needs no model: every token in capital letters, after a delay or when the test says so.
 using Engine.Cli;
 using Engine.Decoding;
+using Engine.Explaining;
 using Engine.Models;
 using Engine.Text;
 
@@ -72,6 +73,9 @@ internal sealed class FakeTranslation : ITranslation
         string[] tokens = [.. request.Target, "</s>"];
         return Task.FromResult(new ScoreResult(tokens, [.. tokens.Select((_, i) => -0.1f * (i + 1))]));
     }
+
+    public Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation) =>
+        throw new NotSupportedException("An explanation needs a model.");
 
     public void Dispose()
     {

@@ -26,6 +26,9 @@ internal sealed class TestShell : IDisposable
 
     public Stream? OutputStream { get; set; }
 
+    /// <summary>Whether models are loaded as the command does it, instead of <see cref="Translation"/>.</summary>
+    public bool LoadsModels { get; init; }
+
     public TranslationSettings? Settings { get; private set; }
 
     public CudaInfo Cuda { get; set; } = new() { Missing = "there is none" };
@@ -64,7 +67,7 @@ internal sealed class TestShell : IDisposable
         Load = settings =>
         {
             Settings = settings;
-            return Translation;
+            return LoadsModels ? Engine.Cli.Translation.Load(settings) : Translation;
         },
     };
 
