@@ -13,6 +13,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel EmbedBFloat16 = find("embed", "embed_bf16");
     public readonly Kernel EmbedInt8 = find("embed", "embed_i8");
     public readonly Kernel EmbedInt16 = find("embed", "embed_i16");
+    public readonly Kernel SelectOutputs = find("embed", "select_outputs");
 
     public readonly Kernel NormAny = find("norm", "norm");
     public readonly Kernel Norm512 = find("norm", "norm_512");
