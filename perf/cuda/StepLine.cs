@@ -56,9 +56,7 @@ internal sealed record StepLine(
     }
 
     private static Cost Now() => new(
-        StandInCounts.Count("launches") + StandInCounts.Count("products") + StandInCounts.Count("lt_products"),
-        StandInCounts.Count("copies"), StandInCounts.Count("waits"),
-        StandInCounts.Count("graph_launches"));
+        StandInCounts.Count("launches"), StandInCounts.Count("copies"), StandInCounts.Count("waits"), StandInCounts.Count("graph_launches"));
 
     private readonly record struct Cost(long Launches, long Copies, long Waits, long Graphs)
     {
