@@ -42,6 +42,9 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel AttentionAdditive2 = find("attention", "attention_additive_2");
     public readonly Kernel AttentionAdditive4 = find("attention", "attention_additive_4");
 
+    public readonly Kernel WeightsDot = find("attention_weights", "weights_dot");
+    public readonly Kernel WeightsAdditive = find("attention_weights", "weights_additive");
+
     public readonly Kernel Append = find("cache", "append");
     public readonly Kernel CopyBlocks = find("cache", "copy_blocks");
     public readonly Kernel CopyBlocksOfLayers = find("cache", "copy_blocks_of_layers");
