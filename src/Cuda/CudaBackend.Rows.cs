@@ -139,6 +139,25 @@ public sealed unsafe partial class CudaBackend
         return y;
     }
 
+    /// <inheritdoc />
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        RowChecks.Sample(logits, draws, temperature);
+        var shape = new Shape(logits.Rows, 1);
+        Tensor y = Rent(shape, DType.Float32);
+        Tensor drawn = Rent(shape, DType.Int32);
+        if (logits.Rows > 0)
+        {
+            Launch(
+                _kernels.Sample, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
+                Address(logits), (long)logits.Stride, Address(draws), (long)draws.Stride, Address(drawn), (long)drawn.Stride,
+                Address(y), (long)y.Stride, logits.Columns, RowChecks.Inverse(temperature));
+        }
+
+        tokens = drawn;
+        return y;
+    }
+
     private void FindBest(in Tensor logits, int k, in Tensor values, in Tensor best)
     {
         int columns = logits.Columns;

@@ -35,6 +35,8 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel TopK512 = find("softmax", "top_k_512");
     public readonly Kernel TopK1024 = find("softmax", "top_k_1024");
 
+    public readonly Kernel Sample = find("sample", "sample");
+
     public readonly Kernel AttentionDot1 = find("attention", "attention_dot_1");
     public readonly Kernel AttentionDot2 = find("attention", "attention_dot_2");
     public readonly Kernel AttentionDot4 = find("attention", "attention_dot_4");
