@@ -31,9 +31,24 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc />
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec)
+    {
+        AttentionChecks.Sentences(query, key, key, score, queries, keys, spec);
+        Tensor result = Rent(new Shape(checked(query.Rows * spec.Heads), keys.Longest), DType.Float32);
+        if (result.Shape.Count == 0) return result;
+        AttentionArguments arguments = Arguments(query, key, key, score, queries, keys, spec, Backends.Dropout.None);
+        arguments.Output = Row<float>(result, 0);
+        arguments.OutputStride = result.Stride;
+        return score.IsNone
+            ? WeighSentences<DotProductScore>(arguments, result)
+            : WeighSentences<AdditiveScore>(arguments, result);
+    }
+
+    /// <inheritdoc />
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
-        AttentionChecks.Cache(blocks, keyColumns, valueColumns, heads);
+        AttentionShapes.Cache(blocks, keyColumns, valueColumns, heads);
         return new KeyValueCache(
             AllocateBlocks(blocks, keyColumns), AllocateBlocks(blocks, valueColumns), blocks, keyColumns, valueColumns,
             heads);
@@ -194,6 +209,16 @@ public sealed unsafe partial class CpuBackend
         int pieces = CachedAttention<TScore>.Pieces(arguments);
         var kernel = new CachedAttention<TScore>(
             arguments, scratch, TileKernel.PiecesOfTile(pieces, operations, _pool.Threads));
+        TileKernel.Run(_pool, _rung, kernel, kernel.Tiles);
+        _arena.Release(mark);
+        return result;
+    }
+
+    private Tensor WeighSentences<TScore>(in AttentionArguments arguments, in Tensor result) where TScore : unmanaged, IScore
+    {
+        (int Chunk, long Used) mark = _arena.Mark();
+        float* scratch = Scratch(SentenceWeights<TScore>.ScratchFloats(arguments.HeadDim, result.Columns));
+        var kernel = new SentenceWeights<TScore>(arguments, scratch, result.Columns);
         TileKernel.Run(_pool, _rung, kernel, kernel.Tiles);
         _arena.Release(mark);
         return result;

@@ -9,6 +9,7 @@ public sealed unsafe partial class CudaBackend
 {
     private const uint ThreadsOfAttention = 128;
     private const int QueriesOfTile = 16;
+    private const int WarpsOfWeights = 4;   // a warp has a query and head
     private const int Lanes = 32;
     private const float LogarithmOfE = 1.44269504f;     // to the base of two
 
@@ -28,11 +29,28 @@ public sealed unsafe partial class CudaBackend
         return AttendSentences(query, key, value, score, queries, keys, spec, Backends.Dropout.None);
     }
 
+    /// <inheritdoc />
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec)
+    {
+        AttentionShapes.Sentences(query, key, key, score, queries, keys, spec);
+        Tensor y = Rent(new Shape(checked(query.Rows * spec.Heads), keys.Longest), DType.Float32);
+        if (y.Shape.Count == 0 || queries.Longest == 0) return y;
+        var tiles = (int)Blocks(queries.Longest, WarpsOfWeights);
+        Launch(
+            score.IsNone ? _kernels.WeightsDot : _kernels.WeightsAdditive, checked((uint)queries.Sentences * (uint)tiles),
+            (uint)spec.Heads, 1, ThreadsOfAttention, 0,
+            Address(query), (long)query.Stride, Address(key), (long)key.Stride, Address(score), Address(queries.Offsets),
+            Address(keys.Offsets), query.Rows, key.Rows, tiles, spec.Heads, key.Columns / spec.Heads, spec.Scale, spec.Mask.Left,
+            spec.Mask.Right, Address(y), (long)y.Stride, y.Columns);
+        return y;
+    }
+
     private Tensor AttendSentences(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec, in Dropout dropout)
     {
-        Checks.Sentences(query, key, value, score, queries, keys, spec);
+        AttentionShapes.Sentences(query, key, value, score, queries, keys, spec);
         Tensor y = Rent(new Shape(query.Rows, value.Columns), DType.Float32);
         if (y.Shape.Count == 0 || queries.Longest == 0) return y;
         int headDim = key.Columns / spec.Heads, valueDim = value.Columns / spec.Heads;

@@ -13,6 +13,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel EmbedBFloat16 = find("embed", "embed_bf16");
     public readonly Kernel EmbedInt8 = find("embed", "embed_i8");
     public readonly Kernel EmbedInt16 = find("embed", "embed_i16");
+    public readonly Kernel SelectOutputs = find("embed", "select_outputs");
 
     public readonly Kernel NormAny = find("norm", "norm");
     public readonly Kernel Norm512 = find("norm", "norm_512");
@@ -42,6 +43,9 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel AttentionAdditive1 = find("attention", "attention_additive_1");
     public readonly Kernel AttentionAdditive2 = find("attention", "attention_additive_2");
     public readonly Kernel AttentionAdditive4 = find("attention", "attention_additive_4");
+
+    public readonly Kernel WeightsDot = find("attention_weights", "weights_dot");
+    public readonly Kernel WeightsAdditive = find("attention_weights", "weights_additive");
 
     public readonly Kernel Append = find("cache", "append");
     public readonly Kernel CopyBlocks = find("cache", "copy_blocks");

@@ -102,6 +102,38 @@ public static class AttentionReference
         return weights;
     }
 
+    /// <summary>The weights of every query and head of all sentences.</summary>
+    /// <param name="query">[queryRows, heads · headDim].</param>
+    /// <param name="key">[keyRows, heads · headDim].</param>
+    /// <param name="score">v of additive attention, [heads · headDim]; empty: dot-product attention.</param>
+    /// <param name="queryOffsets">[sentences + 1]: where each sentence's queries begin.</param>
+    /// <param name="keyOffsets">[sentences + 1]: where each sentence's keys begin.</param>
+    /// <param name="keyColumns">heads · headDim.</param>
+    /// <param name="longest">Width of a row, at least the keys of each sentence.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[queryRows · heads, longest]; zeros beyond the sentence's keys.</returns>
+    public static double[] WeightRows(
+        ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, ReadOnlySpan<int> queryOffsets,
+        ReadOnlySpan<int> keyOffsets, int keyColumns, int longest, AttentionSpec spec)
+    {
+        var y = new double[queryOffsets[^1] * spec.Heads * longest];
+        for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
+        {
+            int queries = queryOffsets[sentence + 1] - queryOffsets[sentence];
+            int keys = keyOffsets[sentence + 1] - keyOffsets[sentence];
+            ReadOnlySpan<double> k = key.Slice(keyOffsets[sentence] * keyColumns, keys * keyColumns);
+            for (int i = 0; i < queries; i++)
+            {
+                int row = queryOffsets[sentence] + i;
+                ReadOnlySpan<double> q = query.Slice(row * keyColumns, keyColumns);
+                for (int head = 0; head < spec.Heads; head++)
+                    Weights(q, k, score, head, i + (keys - queries), spec).CopyTo(y, ((row * spec.Heads) + head) * longest);
+            }
+        }
+
+        return y;
+    }
+
     /// <summary>scale · q · k of one head, or scale · v · tanh(q + k).</summary>
     public static double Score(
         ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, int head, AttentionSpec spec)

@@ -290,6 +290,45 @@ public static class OperatorBound
     }
 
     /// <summary>
+    /// Weights of every query and head: δ above and below the line, γ(n) for the sum, and a quotient and a product.
+    /// </summary>
+    /// <param name="query">[queryRows, heads · headDim].</param>
+    /// <param name="key">[keyRows, heads · headDim].</param>
+    /// <param name="score">v of additive attention; empty: dot-product attention.</param>
+    /// <param name="queryOffsets">[sentences + 1].</param>
+    /// <param name="keyOffsets">[sentences + 1].</param>
+    /// <param name="keyColumns">heads · headDim.</param>
+    /// <param name="longest">Width of a row.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[queryRows · heads, longest]; 0 where no key is seen.</returns>
+    public static double[] SentenceWeights(
+        ReadOnlySpan<double> query, ReadOnlySpan<double> key, ReadOnlySpan<double> score, ReadOnlySpan<int> queryOffsets,
+        ReadOnlySpan<int> keyOffsets, int keyColumns, int longest, AttentionSpec spec)
+    {
+        double[] bound = AttentionReference.WeightRows(
+            query, key, score, queryOffsets, keyOffsets, keyColumns, longest, spec);
+        for (int sentence = 0; sentence + 1 < queryOffsets.Length; sentence++)
+        {
+            int queries = queryOffsets[sentence + 1] - queryOffsets[sentence];
+            int keys = keyOffsets[sentence + 1] - keyOffsets[sentence];
+            ReadOnlySpan<double> k = key.Slice(keyOffsets[sentence] * keyColumns, keys * keyColumns);
+            for (int i = 0; i < queries * spec.Heads; i++)
+            {
+                int row = queryOffsets[sentence] + (i / spec.Heads), head = i % spec.Heads;
+                int position = (i / spec.Heads) + (keys - queries);
+                (double error, int seen) = WeightError(
+                    query.Slice(row * keyColumns, keyColumns), k, score, head, position, spec);
+                double relative = 2.02 * (error + ErrorBound.Gamma(seen + 2));
+                Span<double> weights = bound.AsSpan(((row * spec.Heads) + head) * longest, keys);
+                for (int j = 0; j < keys; j++)
+                    weights[j] = AttentionReference.IsSeen(spec.Mask, position, j) ? (relative * weights[j]) + ErrorBound.Underflow : 0;
+            }
+        }
+
+        return bound;
+    }
+
+    /// <summary>
     /// Relative error of e^(score − max) by an online softmax. The score: γ(headDim + 3) · |scale| · Σ |q| |k|, or for
     /// additive attention γ(headDim + 12) · |scale| · Σ |v|, as tanh is 8u and its argument half a u wrong. The
     /// exponent is reached by differences of running maxima, together at most twice the range of scores, u of them; and

@@ -182,6 +182,18 @@ public sealed partial class ReferenceBackend
     }
 
     /// <inheritdoc />
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec)
+    {
+        CheckRagged(query, key, key, score, queries, keys, spec);
+        return Result(
+            new Shape(query.Rows * spec.Heads, keys.Longest),
+            AttentionReference.WeightRows(
+                Numbers(query), Numbers(key), Numbers(score), Integers(queries.Offsets), Integers(keys.Offsets), key.Columns,
+                keys.Longest, spec));
+    }
+
+    /// <inheritdoc />
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
         CheckHeads(keyColumns, valueColumns, heads);

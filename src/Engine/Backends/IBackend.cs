@@ -193,6 +193,25 @@ public interface IBackend : IDisposable
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec);
 
+    /// <summary>The weights of attention of whole sentences themselves, head by head: for a reader, not for the graph.</summary>
+    /// <remarks>
+    /// softmax(scores + mask) by the same scores and exponentials as attention has, in float32 whatever the backend's arithmetic is, so
+    /// that values summed up by these weights are attention's output but for rounding. Memory is O(queryRows · heads · keys).
+    /// </remarks>
+    /// <param name="query">[queryRows, heads · headDim].</param>
+    /// <param name="key">[keyRows, heads · headDim].</param>
+    /// <param name="score">v of additive attention, [1, heads · headDim]; none: dot-product attention.</param>
+    /// <param name="queries">Where each sentence's queries begin.</param>
+    /// <param name="keys">Where each sentence's keys begin; as many sentences.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>
+    /// [queryRows · heads, keys.Longest]: a row for each query and head, head by head of a query; zeros beyond the sentence's keys and
+    /// where the mask hides a key.
+    /// </returns>
+    /// <exception cref="ArgumentException">The widths differ, or are no multiple of the number of heads.</exception>
+    Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec);
+
     // ---- decoding ----
 
     /// <summary>Makes a cache for one layer's keys and values; freed by <see cref="FreeCache"/>.</summary>

@@ -1,6 +1,7 @@
 // The thread that works for a translator: it takes what waits into the continuous batch, steps it, and tells the results. Where the
 // device has no room, fewer sentences stand side by side, and some begin anew later; no result depends on that.
 using System.Runtime.InteropServices;
+using Engine.Explaining;
 using Engine.Models;
 using Engine.Text;
 
@@ -13,10 +14,12 @@ internal sealed class BatchWorker : IDisposable
 
     private readonly Transformer _model;
     private readonly RequestReader _reader;
+    private readonly Vocabulary _sourceVocabulary;
     private readonly Vocabulary _targetVocabulary;
     private readonly int _batchSize;
     private readonly LinkedList<Sentence> _waiting = [];
     private readonly Queue<ScoreJob> _waitingScores = [];
+    private readonly Queue<ExplanationJob> _waitingExplanations = [];
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _work = new(0);
     private readonly Thread _thread;
@@ -26,6 +29,7 @@ internal sealed class BatchWorker : IDisposable
     private readonly List<Sentence> _admitted = [];
     private readonly List<Sentence> _finished = [];
     private readonly List<ScoreJob> _scores = [];
+    private ExplanationJob? _explanation;
     private ContinuousBatch? _batch;
     private long _lastDrop;
 
@@ -34,12 +38,15 @@ internal sealed class BatchWorker : IDisposable
     /// <summary>Starts the thread.</summary>
     /// <param name="model">The graph; nobody else runs it meanwhile.</param>
     /// <param name="reader">Makes answers.</param>
+    /// <param name="sourceVocabulary">Tokens of the source.</param>
     /// <param name="targetVocabulary">Tokens of the target.</param>
     /// <param name="batchSize">Sentences that are decoded side by side, at least 1.</param>
-    public BatchWorker(Transformer model, RequestReader reader, Vocabulary targetVocabulary, int batchSize)
+    public BatchWorker(
+        Transformer model, RequestReader reader, Vocabulary sourceVocabulary, Vocabulary targetVocabulary, int batchSize)
     {
         _model = model;
         _reader = reader;
+        _sourceVocabulary = sourceVocabulary;
         _targetVocabulary = targetVocabulary;
         _batchSize = batchSize;
         _limit = new BatchLimit(batchSize);
@@ -65,6 +72,17 @@ internal sealed class BatchWorker : IDisposable
         {
             ThrowIfDisposed();
             _waitingScores.Enqueue(job);
+            Wake();
+        }
+    }
+
+    /// <summary>Adds a translation to explain.</summary>
+    public void Add(ExplanationJob job)
+    {
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            _waitingExplanations.Enqueue(job);
             Wake();
         }
     }
@@ -98,6 +116,7 @@ internal sealed class BatchWorker : IDisposable
             try
             {
                 if (_scores.Count > 0) Scorer.Run(_model, _targetVocabulary, _scores);
+                if (_explanation is { } job) Explainer.Run(_model, _sourceVocabulary, _targetVocabulary, job);
                 if (_admitted.Count > 0) Admit();
                 if (_batch is { Count: > 0 }) Step(_batch);
             }
@@ -110,6 +129,7 @@ internal sealed class BatchWorker : IDisposable
             _admitted.Clear();
             _finished.Clear();
             _scores.Clear();
+            _explanation = null;
         }
 
         foreach (Sentence sentence in _batch?.Sentences ?? []) Abandon(sentence.Completion);
@@ -169,6 +189,7 @@ internal sealed class BatchWorker : IDisposable
     private void FailAll(Exception failure)
     {
         foreach (ScoreJob job in _scores) job.Completion.TrySetException(failure);
+        _explanation?.Completion.TrySetException(failure);
         foreach (Sentence sentence in _admitted) sentence.Completion.TrySetException(failure);
         foreach (Sentence sentence in _batch?.Sentences ?? []) sentence.Completion.TrySetException(failure);
         DropBatch();
@@ -204,15 +225,17 @@ internal sealed class BatchWorker : IDisposable
                 {
                     foreach (Sentence sentence in _waiting) Abandon(sentence.Completion);
                     foreach (ScoreJob job in _waitingScores) Abandon(job.Completion);
+                    foreach (ExplanationJob job in _waitingExplanations) Abandon(job.Completion);
                     return false;
                 }
 
                 while (_waitingScores.Count > 0 && _scores.Count < _batchSize) _scores.Add(_waitingScores.Dequeue());
+                _waitingExplanations.TryDequeue(out _explanation);
                 TakeSentences();
                 DropCancelled();
             }
 
-            if (_batch is { Count: > 0 } || _admitted.Count > 0 || _scores.Count > 0) return true;
+            if (_batch is { Count: > 0 } || _admitted.Count > 0 || _scores.Count > 0 || _explanation is not null) return true;
             _work.Wait();
         }
     }

@@ -1,4 +1,5 @@
 // What hosts ask of a loaded model, whether one translator answers or several on as many devices.
+using Engine.Explaining;
 using Engine.Models;
 using Engine.Text;
 
@@ -72,4 +73,12 @@ public interface ITranslator : IDisposable
     /// <param name="request">Source and target.</param>
     /// <param name="cancellation">Takes the request back.</param>
     Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation = default);
+
+    /// <summary>
+    /// Translates a sentence, and runs the whole graph once more over it and its best translation to tell what each head looked at;
+    /// fails and is cancelled like <see cref="TranslateAsync"/>. The weights need memory for every head, query and key.
+    /// </summary>
+    /// <param name="request">The sentence; it needs at least one token.</param>
+    /// <param name="cancellation">Takes the request back.</param>
+    Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation = default);
 }

@@ -1,4 +1,5 @@
 // From tokens to ids on the way in, and back on the way out: the rules of CTranslate2 about special tokens and lengths.
+using Engine.Explaining;
 using Engine.Formats;
 using Engine.Models;
 using Engine.Text;
@@ -85,6 +86,29 @@ internal sealed class RequestReader
             SourceIds = source,
             TargetIds = target,
             Completion = new TaskCompletionSource<ScoreResult>(TaskCreationOptions.RunContinuationsAsynchronously),
+            Cancellation = cancellation,
+        };
+    }
+
+    /// <summary>Makes of a request and its answer what the whole graph is run over.</summary>
+    /// <param name="request">The request, with its options.</param>
+    /// <param name="found">What the search found.</param>
+    /// <param name="cancellation">Asks to stop.</param>
+    /// <exception cref="ArgumentException">There is nothing to explain.</exception>
+    public ExplanationJob Read(TranslationRequest request, TranslationResult found, CancellationToken cancellation)
+    {
+        if (!HasContent(request.Source))
+            throw new ArgumentException("The source is empty, expected at least one token to explain.", nameof(request));
+        if (found.Hypotheses.Count == 0)
+            throw new ArgumentException("No translation was found, expected one to explain.", nameof(request));
+        string start = _tokens.DecoderStart ?? request.TargetPrefix![0];
+        int[] target = Ids(_target, found.Hypotheses[0].Tokens.Prepend(start).Append(_tokens.End));
+        return new ExplanationJob
+        {
+            SourceIds = SourceIds(request.Source, request.Options!.MaxInputLength),
+            TargetIds = target.Length - 1 > _targetLimit ? target[..(_targetLimit + 1)] : target,
+            Hypotheses = found.Hypotheses,
+            Completion = new TaskCompletionSource<Explanation>(TaskCreationOptions.RunContinuationsAsynchronously),
             Cancellation = cancellation,
         };
     }

@@ -1,5 +1,6 @@
 // The main job: tokens in, tokens out, many sentences at once. Any thread may ask; one thread (BatchWorker) works, so that all askers
 // share one continuous batch and the backend has one user.
+using Engine.Explaining;
 using Engine.Formats;
 using Engine.Models;
 using Engine.Tensors;
@@ -30,7 +31,7 @@ public sealed class Translator : ITranslator
         Tokenizer = tokenizer;
         SplitLongerThan = options.SplitLongerThan ?? data.SplitLongerThan;
         _reader = new RequestReader(data, model.Encoder.Limit, model.Decoder.Limit);
-        _worker = new BatchWorker(model, _reader, data.TargetVocabulary, options.BatchSize);
+        _worker = new BatchWorker(model, _reader, data.SourceVocabulary, data.TargetVocabulary, options.BatchSize);
     }
 
     /// <inheritdoc />
@@ -154,6 +155,17 @@ public sealed class Translator : ITranslator
 
         _worker.Add(job);
         return job.Completion.Task;
+    }
+
+    /// <inheritdoc />
+    public async Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation = default)
+    {
+        DecodingOptions options = request.Options ?? _options.Decoding;
+        var asked = request with { Options = options with { ReturnEndToken = false, ReplaceUnknowns = false } };
+        TranslationResult found = await TranslateAsync(asked, cancellation).ConfigureAwait(false);
+        ExplanationJob job = _reader.Read(asked, found, cancellation);
+        _worker.Add(job);
+        return await job.Completion.Task.ConfigureAwait(false);
     }
 
     /// <summary>Ends the work and frees the weights; requests that are not done fail.</summary>

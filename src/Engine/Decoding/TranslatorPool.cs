@@ -1,5 +1,6 @@
 // Several translators as one: on as many devices, or side by side on one, which then holds the weights once.
 using Engine.Backends;
+using Engine.Explaining;
 using Engine.Formats;
 using Engine.Models;
 using Engine.Tensors;
@@ -118,6 +119,10 @@ public sealed class TranslatorPool : ITranslator
     /// <inheritdoc />
     public Task<ScoreResult> ScoreAsync(ScoreRequest request, CancellationToken cancellation = default) =>
         Run(request.Source.Count + request.Target.Count, translator => translator.ScoreAsync(request, cancellation));
+
+    /// <inheritdoc />
+    public Task<Explanation> ExplainAsync(TranslationRequest request, CancellationToken cancellation = default) =>
+        Run(2 * request.Source.Count, translator => translator.ExplainAsync(request, cancellation));
 
     /// <summary>Ends the work and frees the weights; requests that are not done fail.</summary>
     public void Dispose()

@@ -67,6 +67,12 @@ public sealed class Decoder(
     /// <summary>Number of layers.</summary>
     public int LayerCount => layers.Count;
 
+    /// <summary>The layer whose cross-attention is the alignment.</summary>
+    internal int AlignmentLayer => alignmentLayer;
+
+    /// <summary>How many heads of it, from the first, are averaged.</summary>
+    internal int AlignmentHeads => alignmentHeads;
+
     /// <summary>Target embedding.</summary>
     internal TokenEmbedding Embedding => embedding;
 

@@ -345,6 +345,14 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     }
 
     /// <inheritdoc />
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec)
+    {
+        RefuseRecording(nameof(AttentionWeights));
+        return backend.AttentionWeights(query, key, score, queries, keys, spec);
+    }
+
+    /// <inheritdoc />
     public Tensor CachedAttentionWeights(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads)
     {

@@ -187,6 +187,11 @@ internal static class MutantTable
         new("cache", "cached_part_1", WarpBarrier, 2, "", "barrier", "parts"),
         new("cache", "cached_part_2", @"^st\.global\.f32", 2, "", "store", "parts"),
         new("cache", "join_parts", @"^ld\.global\.f32 (\S+), \[(\S+)\+4\];", 1, "ld.global.f32 $1, [$2];", "offset", "parts"),
+        new("attention_weights", "weights_dot", Shuffle(16), 1, Shuffled(8), "distance", "attention"),
+        new("attention_weights", "weights_dot", Shuffle(16), 2, Shuffled(8), "distance", "attention"),
+        new("attention_weights", "weights_additive", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "div.rn.f32 $1, $3, $2;", "operands", "additive"),
+        new("attention_weights", "weights_additive", @"^st\.global\.f32", 4, "", "store", "additive"),
+
         new("cache", "cached_weights_dot", @"^div\.rn\.f32", 1, "mul.rn.f32", "operator", "cache"),
         new("cache", "cached_weights_additive", @"^st\.global\.f32", 2, "", "store", "additive cache"),
 

@@ -327,6 +327,9 @@ internal static class OperatorCases
                 bench.GiveAlone(queries.Sum(), heads * valueDim, () => isAdditive
                     ? bench.Backend.AdditiveAttention(q, k, v, score, rows, seen, spec, dropout)
                     : bench.Backend.Attention(q, k, v, rows, seen, spec, dropout));
+                if (rate > 0) continue;
+                bench.GiveAlone(queries.Sum() * heads, keys.Max(), () => bench.Backend.AttentionWeights(
+                    q, k, isAdditive ? score : Tensor.None, rows, seen, spec));
             }
         }
     }

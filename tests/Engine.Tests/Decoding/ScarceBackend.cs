@@ -162,6 +162,10 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
         Count(_inner.CachedAdditiveAttention(query, score, cache, view, spec));
 
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
+        Count(_inner.AttentionWeights(query, key, score, queries, keys, spec));
+
     public Tensor CachedAttentionWeights(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads) =>
         Count(_inner.CachedAttentionWeights(query, score, cache, view, spec, firstHeads));

@@ -209,12 +209,14 @@ public sealed class TapeTests
             Tensor draw = tape.Rent(new Shape(1, TokenDraw.Columns), DType.Int32);
             var spec = new AttentionSpec(2, 1, AttentionMask.None);
             var view = new CacheView(graph.Put([0]), graph.Put([1]), 1);
+            Ragged sentence = Ragged.Create(tape, [1]);
             Dictionary<string, Func<IBackend, Tensor>> operators = new()
             {
                 ["Append"] = b => Done(() => b.Append(cache, row, row, slot), cache.Keys.RowRange(0, 1)),
                 ["CopyBlocks"] = b => Done(() => b.CopyBlocks(cache, place), cache.Keys.RowRange(16, 1)),
                 ["CachedAttention"] = b => b.CachedAttention(row, cache, view, spec),
                 ["CachedAdditiveAttention"] = b => b.CachedAdditiveAttention(row, score, cache, view, spec),
+                ["AttentionWeights"] = b => b.AttentionWeights(row, row, Tensor.None, sentence, sentence, spec),
                 ["CachedAttentionWeights"] = b => b.CachedAttentionWeights(row, Tensor.None, cache, view, spec, 1),
                 ["Suppress"] = b => Done(() => b.Suppress(logits, place), logits),
                 ["Penalize"] = b => Done(() => b.Penalize(logits, place, penalty), logits),

@@ -71,6 +71,10 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
         Passed(Before().AdditiveAttention(query, key, value, score, queries, keys, spec));
 
+    public Tensor AttentionWeights(
+        in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
+        Passed(Before().AttentionWeights(query, key, score, queries, keys, spec));
+
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads) =>
         Inner.AllocateCache(blocks, keyColumns, valueColumns, heads);
 
