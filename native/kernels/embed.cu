@@ -91,3 +91,14 @@ EMBED_FLOATS(embed_f16, Half)
 EMBED_FLOATS(embed_bf16, BFloat)
 EMBED_INTEGERS(embed_i8, signed char)
 EMBED_INTEGERS(embed_i16, short)
+
+// Rows of a table of any type, which are some times 16 bytes, and their scales, which may be null. A block a row; rows that are not there
+// are not asked for.
+KERNEL(Threads) select_outputs(
+    const Int4* table, const float* scales, const int* rows, Int4* selected, float* selected_scales, int quads)
+{
+    long long from = rows[block_x()], to = block_x();
+#pragma unroll 4
+    for (int i = thread_x(); i < quads; i += Threads) selected[to * quads + i] = table[from * quads + i];
+    if (scales != nullptr && thread_x() == 0) selected_scales[to] = scales[from];
+}

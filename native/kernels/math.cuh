@@ -55,6 +55,27 @@ DEVICE float logarithm(float x)
     return (float)((n * 0.69314718055994530942) + (2 * z * p));
 }
 
+// ln x in float32 for positive, finite, normal x.
+DEVICE float single_logarithm(float x)
+{
+    const unsigned SqrtHalf = 0x3F3504F3u;
+    unsigned bits = bits_of(x);
+    int exponent = (int)(bits - SqrtHalf) >> 23;
+    float n = (float)exponent, r = float_of(bits - ((unsigned)exponent << 23)) - 1.0f, square = r * r;
+    float p = 7.0376836292e-2f;
+    p = fused(p, r, -1.1514610310e-1f);
+    p = fused(p, r, 1.1676998740e-1f);
+    p = fused(p, r, -1.2420140846e-1f);
+    p = fused(p, r, 1.4249322787e-1f);
+    p = fused(p, r, -1.6668057665e-1f);
+    p = fused(p, r, 2.0000714765e-1f);
+    p = fused(p, r, -2.4999993993e-1f);
+    p = fused(p, r, 3.3333331174e-1f);
+    float y = fused(p * r, square, n * -2.12194440e-4f);
+    y = fused(square, -0.5f, y);
+    return fused(n, 0.693359375f, r + y);
+}
+
 DEVICE float magnitude_of(float x) { return float_of(bits_of(x) & 0x7FFFFFFFu); }
 
 DEVICE float with_sign(float magnitude, float sign)

@@ -48,7 +48,7 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc />
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
-        AttentionChecks.Cache(blocks, keyColumns, valueColumns, heads);
+        AttentionShapes.Cache(blocks, keyColumns, valueColumns, heads);
         return new KeyValueCache(
             AllocateBlocks(blocks, keyColumns), AllocateBlocks(blocks, valueColumns), blocks, keyColumns, valueColumns,
             heads);

@@ -144,6 +144,20 @@ public sealed unsafe partial class CpuBackend
         return y;
     }
 
+    /// <inheritdoc />
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        RowChecks.Sample(logits, draws, temperature);
+        var shape = new Shape(logits.Rows, 1);
+        Tensor y = Rent(shape, DType.Float32);
+        tokens = Rent(shape, DType.Int32);
+        var kernel = new TokenSampling(
+            Rows(logits), Row<int>(draws, 0), draws.Stride, Row<int>(tokens, 0), Row<float>(y, 0), logits.Columns,
+            RowChecks.Inverse(temperature));
+        RunRows(kernel, logits.Shape, ElementsOfSoftmax);
+        return y;
+    }
+
     private static FloatRows Rows(in Tensor tensor) => new(Row<float>(tensor, 0), tensor.Stride);
 
     private static bool StoresThrough(in Tensor y) => Kernels.StoreThrough.Suits(Row<float>(y, 0), y.Stride, y.Rows, y.Columns);

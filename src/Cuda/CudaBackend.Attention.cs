@@ -33,7 +33,7 @@ public sealed unsafe partial class CudaBackend
     public Tensor AttentionWeights(
         in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec)
     {
-        Checks.Sentences(query, key, key, score, queries, keys, spec);
+        AttentionShapes.Sentences(query, key, key, score, queries, keys, spec);
         Tensor y = Rent(new Shape(checked(query.Rows * spec.Heads), keys.Longest), DType.Float32);
         if (y.Shape.Count == 0 || queries.Longest == 0) return y;
         var tiles = (int)Blocks(queries.Longest, WarpsOfWeights);
@@ -50,7 +50,7 @@ public sealed unsafe partial class CudaBackend
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec, in Dropout dropout)
     {
-        Checks.Sentences(query, key, value, score, queries, keys, spec);
+        AttentionShapes.Sentences(query, key, value, score, queries, keys, spec);
         Tensor y = Rent(new Shape(query.Rows, value.Columns), DType.Float32);
         if (y.Shape.Count == 0 || queries.Longest == 0) return y;
         int headDim = key.Columns / spec.Heads, valueDim = value.Columns / spec.Heads;

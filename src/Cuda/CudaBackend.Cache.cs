@@ -23,7 +23,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads)
     {
-        Checks.Cache(blocks, keyColumns, valueColumns, heads);
+        AttentionShapes.Cache(blocks, keyColumns, valueColumns, heads);
         Tensor keys = Allocate(new Shape(blocks, keyColumns * KeyValueCache.BlockPositions), DType.Float32);
         try
         {
@@ -63,7 +63,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public void Append(in KeyValueCache cache, in Tensor keys, in Tensor values, in Tensor slots)
     {
-        Checks.Append(cache, keys, values, slots);
+        AttentionShapes.Append(cache, keys, values, slots);
         if (keys.Rows == 0) return;
         Launch(
             _kernels.Append, (uint)keys.Rows, 1, 1, ThreadsOfRow, 0,
@@ -74,7 +74,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc />
     public void CopyBlocks(in KeyValueCache cache, in Tensor pairs)
     {
-        Checks.Pairs(pairs);
+        AttentionShapes.Pairs(pairs);
         if (pairs.Rows == 0) return;
         Launch(
             _kernels.CopyBlocks, (uint)pairs.Rows, 1, 1, ThreadsOfRow, 0,
@@ -99,7 +99,7 @@ public sealed unsafe partial class CudaBackend
             throw new ArgumentException("The caches differ in blocks or columns, expected equal ones.", nameof(caches));
         }
 
-        Checks.Pairs(pairs);
+        AttentionShapes.Pairs(pairs);
         if (pairs.Rows == 0) return;
         Launch(
             _kernels.CopyBlocksOfLayers, (uint)pairs.Rows, (uint)caches.Length, 1, ThreadsOfRow, 0,
@@ -122,7 +122,7 @@ public sealed unsafe partial class CudaBackend
     public Tensor CachedAttentionWeights(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads)
     {
-        Checks.Cached(query, score, cache, view, spec);
+        AttentionShapes.Cached(query, score, cache, view, spec);
         if (firstHeads < 1 || firstHeads > spec.Heads)
             throw new ArgumentException($"firstHeads is {firstHeads}, expected 1 to {spec.Heads}.", nameof(firstHeads));
         Tensor y = Rent(new Shape(query.Rows, view.Longest), DType.Float32);
@@ -160,7 +160,7 @@ public sealed unsafe partial class CudaBackend
     private Tensor AttendCache(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
-        Checks.Cached(query, score, cache, view, spec);
+        AttentionShapes.Cached(query, score, cache, view, spec);
         Tensor y = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
         if (y.Shape.Count == 0) return y;
         int valueDim = cache.ValueColumns / spec.Heads;

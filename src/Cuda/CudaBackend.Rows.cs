@@ -139,6 +139,25 @@ public sealed unsafe partial class CudaBackend
         return y;
     }
 
+    /// <inheritdoc />
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        RowChecks.Sample(logits, draws, temperature);
+        var shape = new Shape(logits.Rows, 1);
+        Tensor y = Rent(shape, DType.Float32);
+        Tensor drawn = Rent(shape, DType.Int32);
+        if (logits.Rows > 0)
+        {
+            Launch(
+                _kernels.Sample, (uint)y.Rows, 1, 1, ThreadsOfSoftmax, 0,
+                Address(logits), (long)logits.Stride, Address(draws), (long)draws.Stride, Address(drawn), (long)drawn.Stride,
+                Address(y), (long)y.Stride, logits.Columns, RowChecks.Inverse(temperature));
+        }
+
+        tokens = drawn;
+        return y;
+    }
+
     private void FindBest(in Tensor logits, int k, in Tensor values, in Tensor best)
     {
         int columns = logits.Columns;
@@ -161,13 +180,20 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.Shape.Count == 0) return;
         _lastNorm = new NormWork(_context.Stream.Next, x, residual, weights, sum, y);
+        LaunchNorm(_lastNorm, 0, isFloat16: false);
+    }
+
+    // rounded: where the norm is wanted in 16 bits too, rows behind each other; 0: nowhere.
+    private void LaunchNorm(in NormWork norm, nint rounded, bool isFloat16)
+    {
+        (long _, Tensor x, Tensor residual, NormWeights weights, Tensor sum, Tensor y) = norm;
         Seam seam = Seam.Of(x) | Seam.Of(residual) | Seam.Of(sum) | Seam.Of(y);
         seam |= Seam.OfVector(weights.Gain) | Seam.OfVector(weights.Bias);
         Launch(
             _kernels.Norm(y.Columns, IsPaired(seam, y.Columns)), Blocks(y.Rows, RowsOfNorm), 1, 1, ThreadsOfRow, 0,
             Address(x), (long)x.Stride, Address(residual), (long)residual.Stride, Address(sum), (long)sum.Stride,
             Address(y), (long)y.Stride, Address(weights.Gain), Address(weights.Bias), y.Rows, y.Columns, weights.Epsilon,
-            weights.IsRms ? 1 : 0);
+            weights.IsRms ? 1 : 0, rounded, isFloat16 ? 1 : 0);
     }
 
     private Tensor RunElementwise(Kernel kernel, in Tensor x, in Tensor y)

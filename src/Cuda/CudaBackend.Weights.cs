@@ -12,6 +12,10 @@ namespace Engine.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     private const int BytesAtOnce = 1 << 20;
+    private const int BytesOfQuad = 16;     // rows of weights are some times as long
+
+    private nint _outputs;                  // numbers of outputs that are selected, on the device
+    private int _outputsRoom;
 
     /// <inheritdoc />
     public Weight Pack(ReadOnlySpan<HostTensor> parts, ActivationRounding rounding = ActivationRounding.Nearest)
@@ -53,15 +57,20 @@ public sealed unsafe partial class CudaBackend
             }
         }
 
-        var selected = new CudaWeight(_context, outputs.Length, whole.Inputs, whole.Type, whole.Rounding);
-        int rowBytes = whole.Stride * whole.Type.Bytes();
-        for (int i = 0; i < outputs.Length; i++)
+        if (_outputsRoom < outputs.Length)
         {
-            _context.Stream.Copy(selected.Data + (nint)((long)i * rowBytes), whole.Data + (nint)((long)outputs[i] * rowBytes), rowBytes);
-            if (whole.Scales == 0) continue;
-            _context.Stream.Copy(selected.Scales + (i * sizeof(float)), whole.Scales + (outputs[i] * sizeof(float)), sizeof(float));
+            if (_outputs != 0) _context.Free(_outputs);
+            (_outputs, _outputsRoom) = (0, 0);
+            _outputs = _context.Allocate((long)outputs.Length * sizeof(int));
+            _outputsRoom = outputs.Length;
         }
 
+        var selected = new CudaWeight(_context, outputs.Length, whole.Inputs, whole.Type, whole.Rounding);
+        if (outputs.Length == 0 || whole.Stride == 0) return selected;
+        _staging.Write(_outputs, outputs);
+        Launch(
+            _kernels.SelectOutputs, (uint)outputs.Length, 1, 1, ThreadsOfRow, 0,
+            whole.Data, whole.Scales, _outputs, selected.Data, selected.Scales, whole.Stride * whole.Type.Bytes() / BytesOfQuad);
         return selected;
     }
 

@@ -13,6 +13,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel EmbedBFloat16 = find("embed", "embed_bf16");
     public readonly Kernel EmbedInt8 = find("embed", "embed_i8");
     public readonly Kernel EmbedInt16 = find("embed", "embed_i16");
+    public readonly Kernel SelectOutputs = find("embed", "select_outputs");
 
     public readonly Kernel NormAny = find("norm", "norm");
     public readonly Kernel Norm512 = find("norm", "norm_512");
@@ -33,6 +34,8 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel TopK = find("softmax", "top_k");
     public readonly Kernel TopK512 = find("softmax", "top_k_512");
     public readonly Kernel TopK1024 = find("softmax", "top_k_1024");
+
+    public readonly Kernel Sample = find("sample", "sample");
 
     public readonly Kernel AttentionDot1 = find("attention", "attention_dot_1");
     public readonly Kernel AttentionDot2 = find("attention", "attention_dot_2");

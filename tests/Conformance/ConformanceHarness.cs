@@ -37,6 +37,9 @@ public abstract class ConformanceHarness : IDisposable
 
     private protected IBackend Backend => _backend ??= Create();
 
+    /// <summary>The backend that must give the same bits, or none.</summary>
+    private protected IBackend? Twin => _twin ??= CreateTwin();
+
     private protected ReferenceBackend Reference { get; } = new();
 
     public void Dispose()
@@ -87,7 +90,7 @@ public abstract class ConformanceHarness : IDisposable
             return Floats(b, tensor);
         });
         AssertWithin(what, expected, found, bound, shape.Columns);
-        if ((_twin ??= CreateTwin()) is { } twin)
+        if (Twin is { } twin)
             AssertSameBits($"{what}, {twin.Description}", InFrame(twin, b => Floats(b, script(b))), found);
     }
 

@@ -10,6 +10,8 @@ public sealed class SteadyStateTests : IDisposable
 {
     private const int Rows = 6, Heads = 2, Width = 32;
 
+    private static readonly int[] Draws = new int[Rows * TokenDraw.Columns];
+
     private readonly CpuBackend _backend = new(new BackendOptions { Threads = 2 });
     private readonly float[] _values = new float[Rows * Width];
 
@@ -60,6 +62,9 @@ public sealed class SteadyStateTests : IDisposable
         Tensor tokens = _backend.Rent(new Shape(1, Rows), DType.Int32);
         _backend.Write(tokens, [0, 1, 2, 3, 4, 31]);
         _backend.LogProbability(x, tokens);
+        Tensor draws = _backend.Rent(new Shape(Rows, TokenDraw.Columns), DType.Int32);
+        _backend.Write(draws, Draws);
+        _backend.Sample(x, draws, 0.7f, out Tensor _);
     });
 
     [Theory]

@@ -1,5 +1,5 @@
 // A product of a few rows takes the norm before it with it where a frame repeats: one launch, and all results with the bits that the
-// two give one after the other.
+// two give one after the other. Of more rows the norm rounds what the product takes.
 using Engine.Backends;
 using Engine.Conformance;
 using Engine.Cuda;
@@ -93,6 +93,27 @@ public sealed class FewRowsTests
         Assert.Equal(expected, found);
     }
 
+    [Theory]
+    [InlineData(DType.Float16, 64, 2)]
+    [InlineData(DType.BFloat16, 64, 2)]
+    [InlineData(DType.BFloat16, 1056, 2)]
+    [InlineData(DType.BFloat16, 70, 3)]     // weights are padded, so rows must be
+    public void A_norm_before_a_product_of_many_rows_rounds_them_itself(DType type, int inputs, int works)
+    {
+        const int Rows = 11;
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(type, 6, inputs, Numbers(6 * inputs, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest);
+        long products = StandIn.IsThere ? StandIn.Count("products") : 0;
+        (float[] Y, float[] Normed, float[] Sum, long Launches) one = Run(backend, weight, Rows, isRms: false, repeats: true, Activation.Relu);
+        products = (StandIn.IsThere ? StandIn.Count("products") : 0) - products;
+        (float[] Y, float[] Normed, float[] Sum, long Launches) two = Run(backend, weight, Rows, isRms: false, repeats: false, Activation.Relu);
+        Assert.Equal(two.Y, one.Y);
+        Assert.Equal(two.Normed, one.Normed);
+        Assert.Equal(two.Sum, one.Sum);
+        if (StandIn.IsThere) Assert.Equal((works, 3), (one.Launches + products, two.Launches + products));
+    }
+
     [Fact]
     public void A_norm_that_is_not_the_last_work_or_not_the_input_stays()
     {
@@ -117,7 +138,7 @@ public sealed class FewRowsTests
     }
 
     private static (float[] Y, float[] Normed, float[] Sum, long Launches) Run(
-        CudaBackend backend, Weight weight, int rows, bool isRms, bool repeats)
+        CudaBackend backend, Weight weight, int rows, bool isRms, bool repeats, Activation activation = Activation.Gelu)
     {
         long before = StandIn.IsThere ? StandIn.Count("launches") : 0;
         backend.BeginFrame(repeats);
@@ -125,7 +146,7 @@ public sealed class FewRowsTests
         Tensor x = Put(backend, rows, inputs, seed: 2), residual = Put(backend, rows, inputs, seed: 3);
         Tensor bias = Put(backend, 1, outputs, seed: 6);
         Tensor normed = backend.AddNorm(x, residual, Weights(backend, isRms, inputs), out Tensor sum);
-        Tensor y = backend.Linear(normed, new LinearWeights(weight, bias), Activation.Gelu);
+        Tensor y = backend.Linear(normed, new LinearWeights(weight, bias), activation);
         (float[], float[], float[]) found = (Read(backend, y), Read(backend, normed), Read(backend, sum));
         backend.EndFrame();
         return (found.Item1, found.Item2, found.Item3, (StandIn.IsThere ? StandIn.Count("launches") : 0) - before);

@@ -157,6 +157,25 @@ public static class OperatorBound
         return bound;
     }
 
+    /// <summary>
+    /// What a token is drawn by, (x − max) / T − ln(−ln u): u of the distance, of 1 / T and of the sum; the inner logarithm is wrong by an
+    /// ulp, which is 2u of it, and so of −ln(−ln u) absolutely; the outer one by 2u of itself.
+    /// </summary>
+    public static double[] Sample(ReadOnlySpan<double> x, Backends.TokenDraw draw, double temperature)
+    {
+        double[] scores = SampleReference.Scores(x, draw, temperature);
+        double largest = double.NegativeInfinity;
+        foreach (double value in x) largest = Math.Max(largest, value);
+        var bound = new double[x.Length];
+        for (int token = 0; token < bound.Length; token++)
+        {
+            double distance = (largest - x[token]) / temperature, noise = Math.Abs(scores[token] + distance);
+            bound[token] = (1 + (8 * U)) * U * ((2 * distance) + 2 + (2 * noise) + Math.Abs(scores[token]));
+        }
+
+        return bound;
+    }
+
     /// <summary>Embedding: the quotient by the scale (2u), the product and the sum: γ₄.</summary>
     /// <param name="ids">[rows].</param>
     /// <param name="table">[vocabulary, width].</param>

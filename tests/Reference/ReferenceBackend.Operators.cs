@@ -362,6 +362,25 @@ public sealed partial class ReferenceBackend
         return Result(new Shape(logits.Rows, 1), y);
     }
 
+    /// <inheritdoc />
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        RowChecks.Sample(logits, draws, temperature);
+        double[] x = Numbers(logits), all = Numbers(LogSoftmax(logits)), y = new double[logits.Rows];
+        int[] keys = Integers(draws), chosen = new int[logits.Rows];
+        for (int row = 0; row < y.Length; row++)
+        {
+            var draw = TokenDraw.From(keys.AsSpan(row * TokenDraw.Columns, TokenDraw.Columns));
+            int first = row * logits.Columns;
+            chosen[row] = TopKReference.Row(SampleReference.Scores(x.AsSpan(first, logits.Columns), draw, temperature), 1)[0];
+            y[row] = all[first + chosen[row]];
+        }
+
+        tokens = Rent(new Shape(logits.Rows, 1), DType.Int32);
+        Store(tokens, chosen);
+        return Result(new Shape(logits.Rows, 1), y);
+    }
+
     private Tensor RaggedAttention(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec, in Dropout dropout)

@@ -88,6 +88,10 @@ internal readonly unsafe struct LogSoftmaxRow(float maximum, float logSum)
         return TSimd.Max(y, TSimd.Broadcast(float.MinValue));
     }
 
+    /// <summary>x − maximum, at most 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public TSimd Distance<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> => Finite(x) - TSimd.Broadcast(_maximum);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Finite<TSimd>(TSimd x) where TSimd : unmanaged, ISimd<TSimd> =>
         TSimd.Min(TSimd.Max(x, TSimd.Broadcast(float.MinValue)), TSimd.Broadcast(float.MaxValue));

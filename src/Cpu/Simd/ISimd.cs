@@ -59,6 +59,9 @@ internal unsafe interface ISimd<TSelf> where TSelf : unmanaged, ISimd<TSelf>
     /// <summary>value · 2ⁿ, rounded once, for whole numbers n in −126 .. 127; NaN for a NaN.</summary>
     static abstract TSelf Scale(TSelf value, TSelf n);
 
+    /// <summary>value = mantissa · 2ⁿ with a mantissa of √½ to below √2, for a value that is positive, finite and normal.</summary>
+    static abstract void Split(TSelf value, out TSelf mantissa, out TSelf n);
+
     /// <summary>|value|, by clearing the sign bit.</summary>
     static abstract TSelf Abs(TSelf value);
 

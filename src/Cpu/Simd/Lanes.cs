@@ -58,6 +58,9 @@ internal static unsafe class Lanes
         return Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
+    /// <summary>The bits of √½, below which a mantissa borrows from its exponent.</summary>
+    public const int SqrtHalfBits = 0x3F3504F3;
+
     /// <summary>Copies sixteen floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Copy(float* from, float* to)

@@ -115,6 +115,17 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
         value._c * PowerOfTwo(n._c), value._d * PowerOfTwo(n._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Simd128 value, out Simd128 mantissa, out Simd128 n)
+    {
+        Vector128<float> a = Split(value._a, out Vector128<float> an);
+        Vector128<float> b = Split(value._b, out Vector128<float> bn);
+        Vector128<float> c = Split(value._c, out Vector128<float> cn);
+        Vector128<float> d = Split(value._d, out Vector128<float> dn);
+        mantissa = new Simd128(a, b, c, d);
+        n = new Simd128(an, bn, cn, dn);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Abs(Simd128 value) => new(
         Vector128.Abs(value._a), Vector128.Abs(value._b), Vector128.Abs(value._c), Vector128.Abs(value._d));
 
@@ -149,4 +160,13 @@ internal unsafe struct Simd128(Vector128<float> a, Vector128<float> b, Vector128
 
     private static Vector128<float> CopySign(Vector128<float> magnitude, Vector128<float> sign) =>
         Vector128.ConditionalSelect(Vector128.Create(-0f), sign, magnitude);
+
+    // Exponents are whole numbers of few bits, so as floats they are exact.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Split(Vector128<float> value, out Vector128<float> n)
+    {
+        Vector128<int> exponent = (value.AsInt32() - Vector128.Create(Lanes.SqrtHalfBits)) >> 23;
+        n = Vector128.ConvertToSingle(exponent);
+        return (value.AsInt32() - (exponent << 23)).AsSingle();
+    }
 }

@@ -99,6 +99,15 @@ internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<S
         new(value._a * PowerOfTwo(n._a), value._b * PowerOfTwo(n._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Simd256 value, out Simd256 mantissa, out Simd256 n)
+    {
+        Vector256<float> a = Split(value._a, out Vector256<float> an);
+        Vector256<float> b = Split(value._b, out Vector256<float> bn);
+        mantissa = new Simd256(a, b);
+        n = new Simd256(an, bn);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Abs(Simd256 value) =>
         new(Vector256.Abs(value._a), Vector256.Abs(value._b));
 
@@ -131,4 +140,13 @@ internal unsafe struct Simd256(Vector256<float> a, Vector256<float> b) : ISimd<S
     // By the exponent bits.
     private static Vector256<float> PowerOfTwo(Vector256<float> n) =>
         ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
+
+    // Exponents are whole numbers of few bits, so as floats they are exact.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Split(Vector256<float> value, out Vector256<float> n)
+    {
+        Vector256<int> exponent = (value.AsInt32() - Vector256.Create(Lanes.SqrtHalfBits)) >> 23;
+        n = Vector256.ConvertToSingle(exponent);
+        return (value.AsInt32() - (exponent << 23)).AsSingle();
+    }
 }

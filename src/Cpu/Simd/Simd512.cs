@@ -91,6 +91,14 @@ internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
         new(Avx512F.IsSupported ? Avx512F.Scale(value._a, n._a) : value._a * PowerOfTwo(n._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Simd512 value, out Simd512 mantissa, out Simd512 n)
+    {
+        Vector512<float> a = Split(value._a, out Vector512<float> an);
+        mantissa = new Simd512(a);
+        n = new Simd512(an);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Abs(Simd512 value) =>
         new(Vector512.Abs(value._a));
 
@@ -125,4 +133,13 @@ internal unsafe struct Simd512(Vector512<float> a) : ISimd<Simd512>
     // By the exponent bits.
     private static Vector512<float> PowerOfTwo(Vector512<float> n) =>
         ((Vector512.ConvertToInt32Native(n) + Vector512.Create(127)) << 23).AsSingle();
+
+    // Exponents are whole numbers of few bits, so as floats they are exact.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Split(Vector512<float> value, out Vector512<float> n)
+    {
+        Vector512<int> exponent = (value.AsInt32() - Vector512.Create(Lanes.SqrtHalfBits)) >> 23;
+        n = Vector512.ConvertToSingle(exponent);
+        return (value.AsInt32() - (exponent << 23)).AsSingle();
+    }
 }

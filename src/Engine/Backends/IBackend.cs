@@ -314,4 +314,20 @@ public interface IBackend : IDisposable
     /// <param name="tokens">[1, rows], i32.</param>
     /// <returns>[rows, 1].</returns>
     Tensor LogProbability(in Tensor logits, in Tensor tokens);
+
+    /// <summary>
+    /// Draws a token of each row by softmax(x / temperature), and gives log(softmax(x)) of it: the token with the largest
+    /// x / temperature − ln(−ln u), where <see cref="TokenDraw"/> defines u; equal values: the lower token.
+    /// </summary>
+    /// <remarks>
+    /// The sum is computed as (x − m) · (1 / temperature) + (−ln(−ln u)) with one rounding of product and sum, m being the row's
+    /// maximum, and the logarithms in float32 by the same steps on all backends: these draw the same tokens. Since u is a multiple of
+    /// 2⁻²⁴, tokens much rarer than that are not drawn at all.
+    /// </remarks>
+    /// <param name="logits">[rows, vocabulary], at least one token.</param>
+    /// <param name="draws">[rows, 4], i32: what <see cref="TokenDraw.CopyTo"/> writes.</param>
+    /// <param name="temperature">Greater than 0 and finite.</param>
+    /// <param name="tokens">[rows, 1], i32.</param>
+    /// <returns>[rows, 1], bit for bit the values of <see cref="LogSoftmax"/>.</returns>
+    Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens);
 }

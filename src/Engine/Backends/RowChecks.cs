@@ -29,6 +29,22 @@ public static class RowChecks
             throw new ArgumentException($"{name} is {vector}, expected {type.Word()} [1, {width}].", name);
     }
 
+    /// <summary>What <see cref="IBackend.Sample"/> is given.</summary>
+    public static void Sample(in Tensor logits, in Tensor draws, float temperature)
+    {
+        Floats(logits, nameof(logits));
+        if (logits.Columns == 0)
+            throw new ArgumentException($"logits is {logits}, expected at least one column to draw from.", nameof(logits));
+        var shape = new Shape(logits.Rows, TokenDraw.Columns);
+        if (draws.IsNone || draws.Type != DType.Int32 || draws.Shape != shape)
+            throw new ArgumentException($"draws is {draws}, expected int32 {shape}.", nameof(draws));
+        if (!(temperature > 0f) || float.IsInfinity(temperature))
+            throw new ArgumentException($"temperature is {temperature}, expected greater than 0 and finite.", nameof(temperature));
+    }
+
+    /// <summary>1 / temperature as float32, and the largest number where that would be infinite: 0 times it is 0.</summary>
+    public static float Inverse(float temperature) => Math.Min(1f / temperature, float.MaxValue);
+
     /// <summary>Gain and bias of the width of the rows.</summary>
     public static void Norm(in NormWeights weights, int width)
     {

@@ -31,6 +31,8 @@ internal sealed class AlternativesSearch : Search
 
     public override bool WantsDistribution => _searches.Count > 0 && _searches[0].WantsDistribution;
 
+    public override int Draws => SearchGroup.Draws(_searches);
+
     public override IReadOnlyList<FinishedTrail> Results => _results;
 
     // While the prefix is followed nothing is chosen. The branch itself may not be the end, whatever the minimum length. The
@@ -49,6 +51,8 @@ internal sealed class AlternativesSearch : Search
             firstRow += search.Rows;
         }
     }
+
+    public override void GatherDraws(Span<int> draws) => SearchGroup.GatherDraws(_searches, draws);
 
     public override void Advance(in StepOutput output, RowMoves moves)
     {
@@ -100,14 +104,15 @@ internal sealed class AlternativesSearch : Search
     private void Continue(in StepOutput output, RowMoves moves)
     {
         int firstMoveRow = moves.FirstRow;
-        int row = 0;
+        int row = 0, draw = 0;
         foreach (Search search in _searches)
         {
-            int rows = search.Rows;
+            int rows = search.Rows, draws = search.Draws;
             if (rows == 0) continue;
             moves.FirstRow = firstMoveRow + row;
-            search.Advance(SearchGroup.Part(output, row, rows), moves);
+            search.Advance(SearchGroup.Part(output, row, rows, draw, draws), moves);
             row += rows;
+            draw += draws;
         }
 
         if (_searches.TrueForAll(static search => search.IsFinished))

@@ -172,7 +172,7 @@ internal sealed class ContinuousBatch : IDisposable
 
     private StepPlan Plan()
     {
-        int targetLongest = 0, sourceLongest = 0, candidates = 1;
+        int targetLongest = 0, sourceLongest = 0, candidates = 0;
         bool wantsAlignment = false, wantsNamed = false;
         foreach (Sentence sentence in _sentences)
         {
@@ -226,7 +226,7 @@ internal sealed class ContinuousBatch : IDisposable
         GatherEdits(logits);
         b.Candidates = plan.Candidates;
         if (_shortlist.IsUsed) ReadShortlists(logits);
-        else
+        else if (plan.Candidates > 0)
         {
             Tensor scores = _backend.TopK(logits, plan.Candidates, out Tensor tokens);
             int count = shape.Rows * plan.Candidates;
@@ -244,6 +244,7 @@ internal sealed class ContinuousBatch : IDisposable
         {
             if (plan.WantsNamed) ReadNamed(logits, shape.Rows);
             ReadDistributions(logits);
+            ReadDraws(logits);
         }
     }
 
@@ -333,12 +334,61 @@ internal sealed class ContinuousBatch : IDisposable
         }
     }
 
+    // Neighbours of one temperature draw together; rows that nobody reads, too, so that steps stay equal.
+    private void ReadDraws(in Tensor logits)
+    {
+        int draws = 0;
+        foreach (Sentence sentence in _sentences) draws += sentence.Search.Draws;
+        if (draws == 0) return;
+        Tensor keys = UploadDraws(Math.Max(draws, logits.Rows));
+        for (int s = 0, first = 0; s < _sentences.Count;)
+        {
+            Sentence sentence = _sentences[s++];
+            int count = sentence.Search.Draws, rows = sentence.Search.Rows;
+            if (count == 0) continue;
+            while (count == rows && s < _sentences.Count && DrawsBeside(sentence, _sentences[s]))
+                (count, rows) = (count + _sentences[s].Search.Draws, rows + _sentences[s++].Search.Rows);
+            if (count == rows && count == _rows.Count) count = rows = logits.Rows;
+            Draw(logits.RowRange(sentence.FirstRow, rows), keys.RowRange(first, count), sentence, first);
+            first += count;
+        }
+    }
+
+    private static bool DrawsBeside(Sentence sentence, Sentence next) => next.Search.Draws > 0
+        && next.Search.Draws == next.Search.Rows
+        && next.Rules.Options.SamplingTemperature == sentence.Rules.Options.SamplingTemperature;
+
+    // Several draws of one row see it several times: rows that are no distance apart.
+    private void Draw(Tensor logits, in Tensor keys, Sentence sentence, int first)
+    {
+        if (keys.Rows != logits.Rows) logits = logits with { Shape = new Shape(keys.Rows, logits.Columns), Stride = 0 };
+        Tensor scores = _backend.Sample(logits, keys, sentence.Rules.Options.SamplingTemperature, out Tensor tokens);
+        StepBuffers b = _buffers;
+        _backend.Read(scores, b.DrawnScores.AsSpan(first, keys.Rows), tokens, b.DrawnTokens.AsSpan(first, keys.Rows));
+    }
+
+    private Tensor UploadDraws(int draws)
+    {
+        StepBuffers.Room(ref _buffers.DrawnTokens, draws);
+        StepBuffers.Room(ref _buffers.DrawnScores, draws);
+        Span<int> all = StepBuffers.Room(ref _buffers.Draws, draws * TokenDraw.Columns), left = all;
+        foreach (Sentence sentence in _sentences)
+        {
+            sentence.Search.GatherDraws(left);
+            left = left[(sentence.Search.Draws * TokenDraw.Columns)..];
+        }
+
+        left.Clear();
+        return Table(Upload(all), .., draws, TokenDraw.Columns);
+    }
+
     // Each sentence sees the columns of its list only, side by side, as if it were alone.
     private void ReadShortlists(in Tensor logits)
     {
         StepBuffers b = _buffers;
         b.DistributionCount = 0;
         StepBuffers.Room(ref b.Named, _rows.Count);
+        int draws = 0;
         foreach (Sentence sentence in _sentences)
         {
             int first = sentence.FirstRow, rows = sentence.Search.Rows;
@@ -346,12 +396,38 @@ internal sealed class ContinuousBatch : IDisposable
             if (sentence.Columns is { } columns) own = _backend.SelectColumns(own, Upload(columns));
             int candidates = sentence.Candidates = Math.Min(b.Candidates, own.Columns), count = rows * candidates;
             Span<int> chosen = b.Tokens.AsSpan(first * b.Candidates, count);
-            _backend.Read(_backend.TopK(own, candidates, out Tensor tokens), b.Scores.AsSpan(first * b.Candidates, count));
-            _backend.Read(tokens, chosen);
-            if (sentence.Shortlist is { } list) foreach (ref int token in chosen) token = list[token];
+            if (candidates > 0)
+            {
+                _backend.Read(_backend.TopK(own, candidates, out Tensor tokens), b.Scores.AsSpan(first * b.Candidates, count));
+                _backend.Read(tokens, chosen);
+                Name(chosen, sentence);
+            }
+
             if (sentence.Search.WantsNamed) ReadNamed(sentence, own);
             if (sentence.Search.WantsDistribution) ReadDistribution(sentence, own);
+            draws = ReadDraws(sentence, own, draws);
         }
+    }
+
+    // What is drawn from a list is drawn by the place in it; the list is the sentence's own.
+    private int ReadDraws(Sentence sentence, in Tensor own, int first)
+    {
+        int draws = sentence.Search.Draws;
+        if (draws == 0) return first;
+        StepBuffers b = _buffers;
+        StepBuffers.Keep(ref b.DrawnTokens, first, first + draws);
+        StepBuffers.Keep(ref b.DrawnScores, first, first + draws);
+        Span<int> keys = StepBuffers.Room(ref b.Draws, draws * TokenDraw.Columns);
+        sentence.Search.GatherDraws(keys);
+        Draw(own, Table(Upload(keys), .., draws, TokenDraw.Columns), sentence, first);
+        Name(b.DrawnTokens.AsSpan(first, draws), sentence);
+        return first + draws;
+    }
+
+    // Places in a list become the tokens that stand there.
+    private static void Name(Span<int> chosen, Sentence sentence)
+    {
+        if (sentence.Shortlist is { } list) foreach (ref int token in chosen) token = list[token];
     }
 
     // A prefix is on its sentence's list, so what is named is.
@@ -390,13 +466,13 @@ internal sealed class ContinuousBatch : IDisposable
     {
         StepBuffers b = _buffers;
         _moves.Clear();
-        int distribution = 0, kept = 0;
+        int distribution = 0, drawn = 0, kept = 0;
         for (int s = 0; s < _sentences.Count; s++)
         {
             Sentence sentence = _sentences[s];
             int first = sentence.FirstRow, rows = sentence.Search.Rows;
             int distributionCount = sentence.Search.WantsDistribution ? rows * _model.Config.TargetVocabulary : 0;
-            int candidates = _shortlist.IsUsed ? sentence.Candidates : b.Candidates;
+            int draws = sentence.Search.Draws, candidates = _shortlist.IsUsed ? sentence.Candidates : b.Candidates;
             var output = new StepOutput
             {
                 Scores = b.Scores.AsSpan(first * b.Candidates, rows * candidates),
@@ -404,6 +480,8 @@ internal sealed class ContinuousBatch : IDisposable
                 Candidates = candidates,
                 Distribution = b.Distribution.AsSpan(distribution, distributionCount),
                 Named = sentence.Search.WantsNamed ? b.Named.AsSpan(first, rows) : default,
+                DrawnTokens = b.DrawnTokens.AsSpan(drawn, draws),
+                DrawnScores = b.DrawnScores.AsSpan(drawn, draws),
                 Alignment = sentence.Rules.WantsAlignment
                     ? b.Alignment.AsSpan(first * b.AlignmentColumns, rows * b.AlignmentColumns)
                     : default,
@@ -411,6 +489,7 @@ internal sealed class ContinuousBatch : IDisposable
                 SourceLength = sentence.SourceIds.Length,
             };
             distribution += distributionCount;
+            drawn += draws;
             _moves.FirstRow = first;
             int mark = _moves.Count;
             sentence.Search.Advance(output, _moves);

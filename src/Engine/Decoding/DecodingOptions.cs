@@ -46,7 +46,10 @@ public sealed record DecodingOptions
     /// <summary>The fewest tokens of a hypothesis.</summary>
     public int MinDecodingLength { get; init; } = 1;
 
-    /// <summary>Sampling: tokens to draw from, best first; 1: no sampling, 0: the whole vocabulary.</summary>
+    /// <summary>
+    /// Sampling: tokens to draw from, best first; 1: no sampling, 0: the whole vocabulary, which the backend draws from, unless
+    /// <see cref="SamplingTopP"/> is below 1: then the host sorts it at each step, which is slow.
+    /// </summary>
     public int SamplingTopK { get; init; } = 1;
 
     /// <summary>Sampling: the smallest set of tokens whose probability reaches this (Holtzman et al. 2020).</summary>

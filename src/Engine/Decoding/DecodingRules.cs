@@ -29,6 +29,9 @@ internal sealed class DecodingRules
     /// <summary>Whether tokens are drawn at random.</summary>
     public bool Samples => Options.SamplingTopK != 1 && Options.SamplingTemperature != 0;
 
+    /// <summary>Whether tokens are drawn from the whole vocabulary, which the backend does.</summary>
+    public bool DrawsFromAll => Samples && Options.SamplingTopK == 0 && Options.SamplingTopP == 1;
+
     /// <summary>Whether the search needs each step's attention to the source.</summary>
     public bool WantsAlignment => Options.ReturnAttention || Options.ReplaceUnknowns || Options.CoveragePenalty != 0;
 

@@ -1,4 +1,6 @@
 // The most probable token at each step, or one drawn at random.
+using Engine.Backends;
+
 namespace Engine.Decoding;
 
 /// <summary>One hypothesis that takes one token a step.</summary>
@@ -30,20 +32,27 @@ internal sealed class GreedySearch : Search
         _minLength = minLength;
         _hypothesis = hypothesis;
         _trail = new Trail(Math.Min(maxLength, 256), rules.WantsAlignment);
-        _sampler = rules.Samples ? new Sampler(rules.Options) : null;
+        _sampler = rules.Samples && !rules.DrawsFromAll ? new Sampler(rules.Options) : null;
     }
 
     public override int Rows => IsFinished ? 0 : 1;
 
-    public override int Candidates => _sampler is null ? 1 : Math.Max(_rules.Options.SamplingTopK, 1);
+    public override int Candidates => _rules.DrawsFromAll ? 0 : _sampler is null ? 1 : Math.Max(_rules.Options.SamplingTopK, 1);
 
     public override bool WantsDistribution => _sampler is not null && _rules.Options.SamplingTopK == 0;
+
+    public override int Draws => _rules.DrawsFromAll ? Rows : 0;
 
     public override IReadOnlyList<FinishedTrail> Results => [_result!];
 
     public override void Gather(LogitEdits edits, int firstRow)
     {
         if (!IsFinished) edits.Gather(firstRow, _rules, _trail.Tokens, _minLength);
+    }
+
+    public override void GatherDraws(Span<int> draws)
+    {
+        if (Draws > 0) new TokenDraw(_rules.Options.Seed, _hypothesis, _trail.Length).CopyTo(draws);
     }
 
     public override void Advance(in StepOutput output, RowMoves moves)
@@ -64,6 +73,7 @@ internal sealed class GreedySearch : Search
 
     private (int Token, float Score) Choose(in StepOutput output, int step)
     {
+        if (_rules.DrawsFromAll) return (output.DrawnTokens[0], output.DrawnScores[0]);
         if (_sampler is null) return (output.Tokens[0], output.Scores[0]);
         if (!WantsDistribution)
         {

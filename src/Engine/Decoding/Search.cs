@@ -1,4 +1,6 @@
 // What the continuous batch knows of a sentence's search: its rows, what it wants to see of their logits, what it does next.
+using Engine.Backends;
+
 namespace Engine.Decoding;
 
 /// <summary>What a step found out for the rows of one search.</summary>
@@ -18,6 +20,12 @@ internal readonly ref struct StepOutput
 
     /// <summary>If asked for: log-probability of the token that each row named.</summary>
     public required ReadOnlySpan<float> Named { get; init; }
+
+    /// <summary>If asked for: the tokens that were drawn.</summary>
+    public required ReadOnlySpan<int> DrawnTokens { get; init; }
+
+    /// <summary>Their log-probabilities.</summary>
+    public required ReadOnlySpan<float> DrawnScores { get; init; }
 
     /// <summary>If asked for: attention to the source, [rows, alignmentColumns], of which the source's length counts.</summary>
     public required ReadOnlySpan<float> Alignment { get; init; }
@@ -68,7 +76,7 @@ internal abstract class Search
     /// <summary>Live hypotheses.</summary>
     public abstract int Rows { get; }
 
-    /// <summary>Best tokens wanted of each row.</summary>
+    /// <summary>Best tokens wanted of each row; 0: none.</summary>
     public abstract int Candidates { get; }
 
     /// <summary>Whether all log-probabilities are wanted.</summary>
@@ -76,6 +84,11 @@ internal abstract class Search
 
     /// <summary>Whether the log-probability of <see cref="NamedToken"/> is wanted.</summary>
     public virtual bool WantsNamed => false;
+
+    /// <summary>
+    /// Tokens that are to be drawn from the whole vocabulary: one for each row, or, while there is a single row, any number of it; 0: none.
+    /// </summary>
+    public virtual int Draws => 0;
 
     /// <summary>Whether the search has ended.</summary>
     public bool IsFinished { get; protected set; }
@@ -85,6 +98,12 @@ internal abstract class Search
 
     /// <summary>The token of a row whose log-probability is wanted.</summary>
     public virtual int NamedToken(int row) => 0;
+
+    /// <summary>Says what each token is drawn by.</summary>
+    /// <param name="draws">[draws, 4]: what <see cref="TokenDraw.CopyTo"/> writes.</param>
+    public virtual void GatherDraws(Span<int> draws)
+    {
+    }
 
     /// <summary>Gathers what may not be generated; nothing once the search has ended, for it has no rows then.</summary>
     /// <param name="edits">Takes it.</param>

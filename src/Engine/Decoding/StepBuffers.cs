@@ -48,8 +48,8 @@ internal readonly struct StepShape
 /// <summary>The numbers of a step. Arrays grow, never shrink.</summary>
 internal sealed class StepBuffers
 {
-    public int[] Tokens = [], NamedTokens = [];
-    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [];
+    public int[] Tokens = [], NamedTokens = [], Draws = [], DrawnTokens = [];
+    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [], DrawnScores = [];
     public int Candidates, AlignmentColumns, DistributionCount;
 
     private int[] _input = [];

@@ -118,6 +118,9 @@ internal sealed class AttentionRecorder(IBackend inner) : IBackend
 
     public Tensor LogProbability(in Tensor logits, in Tensor tokens) => inner.LogProbability(logits, tokens);
 
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens) =>
+        inner.Sample(logits, draws, temperature, out tokens);
+
     /// <summary>Nothing: the backend that computes is its maker's.</summary>
     public void Dispose()
     {

@@ -402,6 +402,13 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
         return backend.LogProbability(logits, tokens);
     }
 
+    /// <inheritdoc />
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        RefuseRecording(nameof(Sample));
+        return backend.Sample(logits, draws, temperature, out tokens);
+    }
+
     /// <summary>Nothing: the backend that computes is its maker's.</summary>
     public void Dispose() => Forget();
 

@@ -195,7 +195,7 @@ public sealed class AttentionContractTests
         Tensor x = backend.Rent(new Shape(2, 12), DType.Float32), wide = backend.Rent(new Shape(2, 16), DType.Float32);
         Tensor longer = backend.Rent(new Shape(3, 12), DType.Float32), integers = backend.Rent(new Shape(2, 12), DType.Int32);
         var spec = new AttentionSpec(3, 1f, AttentionMask.None);
-        Refuses("query is int32 [2, 12], expected float32.", () => backend.Attention(integers, x, x, two, two, spec));
+        Refuses("query is int32 [2, 12], expected float32 [rows, columns].", () => backend.Attention(integers, x, x, two, two, spec));
         Refuses("query is [2, 16] and key [2, 12], expected one width.", () => backend.Attention(wide, x, x, two, two, spec));
         Refuses("key is [2, 12] and value [3, 12], expected as many rows.", () => backend.Attention(x, x, longer, two, two, spec));
         Refuses(
@@ -204,7 +204,7 @@ public sealed class AttentionContractTests
         Refuses(
             "The queries are of 1 sentences and the keys of 2, expected as many.", () => backend.Attention(x, x, x, two, pair, spec));
         Refuses(
-            "The sentences are the rows 0 to 3 of 3, expected 0 to 2.", () => backend.Attention(x, x, x, two, three, spec));
+            "The sentences have 3 rows, expected 2.", () => backend.Attention(x, x, x, two, three, spec));
         Refuses(
             "Sentence 0 has 2 rows, expected 0 to 1.", () => backend.Attention(x, x, x, two with { Longest = 1 }, two, spec));
         Refuses(

@@ -204,6 +204,12 @@ public sealed class LogitTests
             () => backend.LogProbability(logits, Tensors.Integers(backend, [9, 10], 1, 2)));
         NormTests.Refuses("tokens is int32 [1, 3], expected int32 [1, 2].",
             () => backend.LogProbability(logits, Tensors.Integers(backend, [0, 0, 0], 1, 3)));
+        Tensor draws = Tensors.Integers(backend, new int[8], 2, 4);
+        NormTests.Refuses("draws is int32 [1, 4], expected int32 [2, 4].", () => backend.Sample(logits, draws.RowRange(0, 1), 1f, out _));
+        NormTests.Refuses("draws is none, expected int32 [2, 4].", () => backend.Sample(logits, Tensor.None, 1f, out _));
+        NormTests.Refuses("temperature is 0, expected greater than 0 and finite.", () => backend.Sample(logits, draws, 0f, out _));
+        NormTests.Refuses("logits is float32 [2, 0], expected at least one column to draw from.",
+            () => backend.Sample(logits.ColumnRange(0, 0), draws, 1f, out _));
         backend.EndFrame();
     }
 

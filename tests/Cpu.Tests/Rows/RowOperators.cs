@@ -8,7 +8,7 @@ namespace Cpu.Tests.Rows;
 /// <summary>An operator with its arguments in the frame: x and r [rows, columns], gain and bias [1, columns].</summary>
 internal delegate void RowOperator(CpuBackend backend, in RowArguments arguments, ref RowResults results);
 
-internal readonly record struct RowArguments(Tensor X, Tensor R, Tensor Gain, Tensor Bias, Tensor Tokens);
+internal readonly record struct RowArguments(Tensor X, Tensor R, Tensor Gain, Tensor Bias, Tensor Tokens, Tensor Draws);
 
 internal record struct RowResults(Tensor First, Tensor Second);
 
@@ -39,6 +39,11 @@ internal static class RowOperators
         },
         ["LogProbability"] = static (CpuBackend b, in RowArguments a, ref RowResults y) =>
             y.First = b.LogProbability(a.X, a.Tokens),
+        ["Sample"] = static (CpuBackend b, in RowArguments a, ref RowResults y) =>
+        {
+            y.First = b.Sample(a.X, a.Draws, 0.9f, out Tensor tokens);
+            y.Second = tokens;
+        },
     };
 
     public static IEnumerable<string> Names => All.Keys;
@@ -74,10 +79,13 @@ internal static class RowOperators
     {
         var tokens = new int[rows];
         for (int row = 0; row < rows; row++) tokens[row] = columns == 0 ? 0 : (int)Math.Abs((long)(x[row * columns] * 1000)) % columns;
+        var draws = new int[rows * TokenDraw.Columns];
+        for (int row = 0; row < rows; row++) new TokenDraw(7, tokens[row], 3).CopyTo(draws.AsSpan(row * TokenDraw.Columns));
         return new RowArguments(
             Tensors.Floats(backend, x, rows, columns, gap), Tensors.Floats(backend, r, rows, columns, gap),
             Tensors.Floats(backend, Tensors.Random(columns, 11), 1, columns),
-            Tensors.Floats(backend, Tensors.Random(columns, 12), 1, columns), Tensors.Integers(backend, tokens, 1, rows));
+            Tensors.Floats(backend, Tensors.Random(columns, 12), 1, columns), Tensors.Integers(backend, tokens, 1, rows),
+            Tensors.Integers(backend, draws, rows, TokenDraw.Columns));
     }
 
     public static int[] Bits(CpuBackend backend, Tensor tensor)

@@ -83,6 +83,32 @@ public sealed unsafe class ExponentialTests
         }
     }
 
+    [Fact]
+    public void Logarithms_of_lanes_are_within_1_ulp_and_the_same_on_every_rung()
+    {
+        List<float> all = [];
+        Add(0x00800000, 0x7F800000, 2003);
+        Add(0x3F000000, 0x40000000, 31);
+        Add(0x3F7FF000, 0x3F801000, 1);
+        Add(0x3F3504F3 - 1000, 0x3F3504F3 + 1000, 1);
+        for (int i = 1; i < 1 << 24; i += 202) all.Add(i / (float)(1 << 24));   // what tokens are drawn by
+        float[] x = [.. all], found = Mapped(Ladder.Best, x, Function.Logarithm);
+        double worst = 0;
+        for (int i = 0; i < x.Length; i++)
+        {
+            if (x[i] == 1f) Assert.Equal(0f, found[i]);
+            else worst = Math.Max(worst, ErrorBound.Ulps(Math.Log(x[i]), found[i]));
+        }
+
+        Assert.InRange(worst, 0.5, 1);
+        foreach (Rung rung in Rungs.All) Assert.Equal(Bits(found), Bits(Mapped(rung, x, Function.Logarithm)));
+
+        void Add(uint first, uint end, uint stride)
+        {
+            for (uint bits = first; bits < end; bits += stride) all.Add(BitConverter.UInt32BitsToSingle(bits));
+        }
+    }
+
     // Every so many of the floats of [-104, 89], and all that are near the places where the steps change.
     private static float[] Sweep(uint stride)
     {
@@ -103,16 +129,21 @@ public sealed unsafe class ExponentialTests
         return [.. all];
     }
 
-    private static float[] Exponentials(Rung rung, float[] x, bool isNegative = false)
+    private enum Function { Exponential, OfNegative, Logarithm }
+
+    private static float[] Exponentials(Rung rung, float[] x, bool isNegative = false) =>
+        Mapped(rung, x, isNegative ? Function.OfNegative : Function.Exponential);
+
+    private static float[] Mapped(Rung rung, float[] x, Function function)
     {
         var y = new float[x.Length];
-        fixed (float* px = x, py = y) Ladder.Run(rung, new Map(px, py, y.Length, isNegative));
+        fixed (float* px = x, py = y) Ladder.Run(rung, new Map(px, py, y.Length, function));
         return y;
     }
 
     private static int[] Bits(float[] values) => Array.ConvertAll(values, BitConverter.SingleToInt32Bits);
 
-    private readonly struct Map(float* x, float* y, int count, bool isNegative) : IKernel
+    private readonly struct Map(float* x, float* y, int count, Function function) : IKernel
     {
         public void Run<TSimd>() where TSimd : unmanaged, ISimd<TSimd>
         {
@@ -120,7 +151,13 @@ public sealed unsafe class ExponentialTests
             {
                 int left = Math.Min(Lanes.Count, count - i);
                 TSimd lanes = Lanes.LoadFirst<TSimd>(x + i, left);
-                Lanes.StoreFirst(isNegative ? Exponential.OfNegative(lanes) : Exponential.Invoke(lanes), y + i, left);
+                TSimd result = function switch
+                {
+                    Function.Exponential => Exponential.Invoke(lanes),
+                    Function.OfNegative => Exponential.OfNegative(lanes),
+                    _ => SingleLogarithm.Invoke(lanes),
+                };
+                Lanes.StoreFirst(result, y + i, left);
             }
         }
     }

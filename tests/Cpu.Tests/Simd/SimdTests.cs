@@ -60,6 +60,18 @@ public sealed unsafe class SimdTests
     public void Selection_takes_the_other_where_a_side_is_not_a_number() => Check<Select>();
 
     [Fact]
+    public void Numbers_are_split_in_mantissa_and_exponent()
+    {
+        Check<Mantissa>();
+        Check<Exponent>();
+        foreach (float x in Specials.Where(float.IsNormal).Select(MathF.Abs))
+        {
+            Assert.InRange(Mantissa.Scalar(x, 0, 0), 0.70710677f, 1.4142135f);
+            Assert.Equal(x, (float)(Mantissa.Scalar(x, 0, 0) * Math.Pow(2, Exponent.Scalar(x, 0, 0))));
+        }
+    }
+
+    [Fact]
     public void Broadcasts_and_zeros_fill_all_lanes() => Check<Constant>();
 
     [Fact]
@@ -339,6 +351,30 @@ public sealed unsafe class SimdTests
         public static TSimd Invoke<TSimd>(TSimd a, TSimd b, TSimd c) where TSimd : unmanaged, ISimd<TSimd> => TSimd.Abs(a);
 
         public static float Scalar(float a, float b, float c) => MathF.Abs(a);
+    }
+
+    // For positive normal numbers only, but from bits to bits for all.
+    private readonly struct Mantissa : IOperation
+    {
+        public static TSimd Invoke<TSimd>(TSimd a, TSimd b, TSimd c) where TSimd : unmanaged, ISimd<TSimd>
+        {
+            TSimd.Split(a, out TSimd mantissa, out _);
+            return mantissa;
+        }
+
+        public static float Scalar(float a, float b, float c) => BitConverter.Int32BitsToSingle(
+            BitConverter.SingleToInt32Bits(a) - ((int)Exponent.Scalar(a, b, c) << 23));
+    }
+
+    private readonly struct Exponent : IOperation
+    {
+        public static TSimd Invoke<TSimd>(TSimd a, TSimd b, TSimd c) where TSimd : unmanaged, ISimd<TSimd>
+        {
+            TSimd.Split(a, out _, out TSimd n);
+            return n;
+        }
+
+        public static float Scalar(float a, float b, float c) => (BitConverter.SingleToInt32Bits(a) - 0x3F3504F3) >> 23;
     }
 
     private readonly struct WithSign : IOperation

@@ -68,6 +68,14 @@ internal static class MutantTable
             "constant", "best"),
         new("softmax", "top_k_1024", @"^setp\.ge\.f32", 3, "setp.lt.f32", "comparison", "best"),
 
+        new("sample", "sample", Barrier, 5, "", "barrier", "sample"),
+        new("sample", "sample", "0f33800000", 2, "0f33000000", "constant", "sample"),
+        new("sample", "sample", ", 1685217655;", 1, ", 1685217654;", "constant", "sample"),
+        new("sample", "sample", @"^add\.s32 (\S+), (\S+), 512;", 4, "add.s32 $1, $2, 1024;", "stride", "sample"),
+        new("sample", "sample", Shuffle(4), 7, Shuffled(8), "distance", "sample"),
+        new("sample", "sample", @"^setp\.lt\.s32 (\S+), (\S+), (\S+);", 30, "setp.gt.s32 $1, $2, $3;", "comparison", "sample"),
+        new("sample", "sample", @"^st\.global\.u32", 1, "", "store", "sample"),
+
         new("embed", "embed_f32", @"^@%p\d+ bra (\S+);", 3, "", "guard", "embed"),
         new("embed", "embed_f16", "-1879056384", 1, "268427264", "mask", "embed"),
         new("embed", "embed_bf16", @"^shl\.b32 (\S+), (\S+), 16;", 1, "shl.b32 $1, $2, 15;", "width", "embed"),

@@ -26,6 +26,7 @@ internal static class OperatorCases
         ["logits"] = new(Logits),
         ["softmax"] = new(Softmax),
         ["best"] = new(Best),
+        ["sample"] = new(Sample),
         ["embed"] = new(Embed),
         ["product"] = new(Product),
         ["half"] = new(Half),
@@ -122,6 +123,30 @@ internal static class OperatorCases
                 Tensor x = bench.Table(rows, columns, 1, 3), tokens = bench.Row(last);
                 bench.GiveAlone(rows, columns, () => bench.Backend.LogSoftmax(x));
                 bench.GiveAlone(rows, 1, () => bench.Backend.LogProbability(x, tokens));
+            }
+        }
+    }
+
+    // Less than a group of 64, less than a counter for each thread, several for each; equal logits, of which two tokens of different warps
+    // have the same number.
+    private static void Sample(Bench bench)
+    {
+        Tensor equal = bench.Table(1, 32_000, new float[32_000]);
+        bench.Give(bench.Backend.Sample(equal, bench.Integers(1, 4, 1, 0, 0, 259), 1f, out Tensor lower));
+        bench.Give(lower);
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            foreach ((int rows, int columns, float deviation, float temperature) in new[]
+                { (3, 37, 2f, 1f), (2, 1021, 3, 0.7f), (2, 4501, 0, 1f), (1, 20_003, 1, 2f) })
+            {
+                Tensor x = bench.Table(rows, columns, 1, deviation);
+                for (int step = 0; step < 4; step++)
+                {
+                    Tensor draws = bench.Integers(rows, 4, [.. Enumerable.Range(0, rows).SelectMany(row => (int[])[5, -row, row, step])]);
+                    bench.Give(bench.Backend.Sample(x, draws, temperature, out Tensor tokens));
+                    bench.Give(tokens);
+                }
             }
         }
     }

@@ -187,6 +187,13 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
 
     public Tensor LogProbability(in Tensor logits, in Tensor tokens) => Count(_inner.LogProbability(logits, tokens));
 
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        Tensor scores = _inner.Sample(logits, draws, temperature, out tokens);
+        Count(tokens);
+        return Count(scores);
+    }
+
     public void Dispose() => _inner.Dispose();
 
     private static long BytesOf(int blocks, int keyColumns, int valueColumns) =>

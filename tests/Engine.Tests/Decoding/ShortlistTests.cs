@@ -23,6 +23,7 @@ public sealed class ShortlistTests
         ("beam", new() { UseVmap = true, BeamSize = 4, NumHypotheses = 3, MaxDecodingLength = 12 }),
         ("wide beam", new() { UseVmap = true, BeamSize = 20, NumHypotheses = 20, MaxDecodingLength = 6 }),
         ("sample", new() { UseVmap = true, SamplingTopK = 0, Seed = 5, NumHypotheses = 2, MaxDecodingLength = 12 }),
+        ("draws", new() { UseVmap = true, BeamSize = 1, SamplingTopK = 0, Seed = 8, NumHypotheses = 3, MaxDecodingLength = 12 }),
         ("top-k", new() { UseVmap = true, SamplingTopK = 5, Seed = 6, MaxDecodingLength = 12 }),
         ("alternatives", new() { UseVmap = true, BeamSize = 2, ReturnAlternatives = true, NumHypotheses = 4, MaxDecodingLength = 9 }),
         ("biased", new() { UseVmap = true, BeamSize = 3, PrefixBiasBeta = 0.4f, MaxDecodingLength = 9 }),

@@ -27,6 +27,8 @@ public sealed class SteadyStateTests
     [Theory]
     [InlineData(1, 10, 1f, 1)]
     [InlineData(1, 0, 0.9f, 1)]
+    [InlineData(1, 0, 1f, 1)]
+    [InlineData(1, 0, 1f, 3)]
     [InlineData(1, 10, 1f, 3)]
     [InlineData(3, 10, 0.9f, 1)]
     public void Nor_do_a_hundred_steps_that_sample(int beamSize, int topK, float topP, int hypotheses) =>

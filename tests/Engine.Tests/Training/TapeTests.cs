@@ -206,6 +206,7 @@ public sealed class TapeTests
 
             Tensor row = Floats(1, 4, 1), score = Floats(1, 4, 2), logits = Floats(1, 6, 3);
             Tensor slot = graph.Put([0]), place = graph.Put([0, 1]), token = graph.Put([2]), penalty = Floats(1, 1, 4);
+            Tensor draw = tape.Rent(new Shape(1, TokenDraw.Columns), DType.Int32);
             var spec = new AttentionSpec(2, 1, AttentionMask.None);
             var view = new CacheView(graph.Put([0]), graph.Put([1]), 1);
             Ragged sentence = Ragged.Create(tape, [1]);
@@ -223,6 +224,7 @@ public sealed class TapeTests
                 ["LogSoftmax"] = b => b.LogSoftmax(logits),
                 ["TopK"] = b => b.TopK(logits, 2, out _),
                 ["LogProbability"] = b => b.LogProbability(logits, token),
+                ["Sample"] = b => b.Sample(logits, draw, 1, out _),
             };
             foreach ((string name, Func<IBackend, Tensor> call) in operators)
             {

@@ -117,6 +117,13 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
 
     public Tensor LogProbability(in Tensor logits, in Tensor tokens) => Passed(Before().LogProbability(logits, tokens));
 
+    public Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens)
+    {
+        Tensor scores = Before().Sample(logits, draws, temperature, out tokens);
+        Passed(tokens);
+        return Passed(scores);
+    }
+
     public Weight AllocateWeight(int outputs, int inputs, DType type) => Inner.AllocateWeight(outputs, inputs, type);
 
     public void Refresh(Weight weight, in Tensor values, bool transposed) => Inner.Refresh(weight, values, transposed);
