@@ -21,7 +21,6 @@ DEVICE int thread_x() { return (int)__nvvm_read_ptx_sreg_tid_x(); }
 DEVICE int block_x() { return (int)__nvvm_read_ptx_sreg_ctaid_x(); }
 DEVICE int block_y() { return (int)__nvvm_read_ptx_sreg_ctaid_y(); }
 DEVICE int block_z() { return (int)__nvvm_read_ptx_sreg_ctaid_z(); }
-DEVICE int block_threads() { return (int)__nvvm_read_ptx_sreg_ntid_x(); }
 DEVICE int grid_x() { return (int)__nvvm_read_ptx_sreg_nctaid_x(); }
 DEVICE int grid_y() { return (int)__nvvm_read_ptx_sreg_nctaid_y(); }
 

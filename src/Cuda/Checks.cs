@@ -140,14 +140,4 @@ internal static class Checks
         if (ids.Type != DType.Int32 || ids.Rows != 1)
             throw new ArgumentException($"The ids are {ids}, expected int32 [1, rows].", name);
     }
-
-    
-
-    
-
-    
-
-    
-
-    
 }
