@@ -73,6 +73,7 @@ public sealed partial class TrainingConfigTests : IDisposable
     [InlineData(
         "\"model.maxPositions\" is 100, expected more than data.maxLength, 256, as there is an end token too.",
         "model.positions=learned", "model.maxPositions=100")]
+    [InlineData("\"model.scale\" is -0.5, expected a number greater than 0, or null.", "model.scale=-0.5")]
     [InlineData("\"data.train\" is \"x\", expected a JSON object.", "data.train=x")]
     [InlineData(
         "\"data.train.targetColumn\" is 1, expected another column than the source's.",
@@ -86,6 +87,14 @@ public sealed partial class TrainingConfigTests : IDisposable
     {
         ModelFormatException wrong = Assert.Throws<ModelFormatException>(() => _folder.Load(changes));
         Assert.Equal($"{_folder.ConfigFile}: {message}", wrong.Message);
+    }
+
+    [Fact]
+    public void The_scale_of_attention_is_the_papers_unless_it_is_said()
+    {
+        Assert.Null(_folder.Load().Model.Decoder.Attention.Scale);
+        TrainingConfig unscaled = _folder.Load("model.scale=1");
+        Assert.Equal((1f, 1f), (unscaled.Model.Encoder.Attention.Scale!.Value, unscaled.Model.Decoder.Attention.Scale!.Value));
     }
 
     [Theory]
