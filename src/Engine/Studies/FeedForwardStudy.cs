@@ -7,10 +7,8 @@ namespace Engine.Studies;
 /// <summary>The feed-forward block with and without the ReLU.</summary>
 public sealed class FeedForwardStudy
 {
-    private const int Symbols = 10;
-
     private static readonly (string Name, string[] Changes)[] Kinds =
-        [("as in the paper", []), ("without the ReLU", ["model.activation=none"])];
+        [("as in the paper", []), ("without the ReLU", ["model.activation=none"]), ("without the layer", ["model.hiddenDim=0"])];
 
     private readonly StudyOptions _options;
     private readonly CancellationToken _cancellation;
@@ -25,21 +23,24 @@ public sealed class FeedForwardStudy
         ArgumentNullException.ThrowIfNull(options);
         var study = new FeedForwardStudy(options, cancellation);
         return new StudyReport(
-            "ffn", "The feed-forward block, with and without its ReLU", options.Conditions,
+            "ffn", "The feed-forward block: with its ReLU, without it, and no block at all", options.Conditions,
             [
                 study.Compare(
-                    "Sums of neighbours", SmallTask.Sums,
-                    $"Each answer is the sum of two neighbouring digits modulo {Symbols}: a function of two tokens that is not a sum of a function of "
-                    + "the one and a function of the other."),
-                study.Compare("Copies", SmallTask.Copy, "Each answer is a digit of the source: nothing has to be computed, only found."),
+                    "Sums of neighbours", SmallTask.Sums, 3, 2000,
+                    "Each answer is the sum of three neighbouring digits modulo 3. It is no sum of one function of each digit: whichever of them changes, "
+                    + "what it changes depends on the other two."),
+                study.Compare(
+                    "Copies", SmallTask.Copy, 10, 600, "Each answer is a digit of the source: nothing has to be computed, only found."),
             ]);
     }
 
-    private StudySection Compare(string heading, Func<StudyRandom, int, int, int, int, TaskPair[]> task, string about)
+    private StudySection Compare(string heading, Func<StudyRandom, int, int, int, int, TaskPair[]> task, int symbols, int fullSteps, string about)
     {
-        int steps = _options.Quick ? 40 : 1500, longest = _options.Quick ? 5 : 8;
-        using var training = new SmallTraining(_options, task(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 30_000, 2, longest, Symbols));
-        TaskPair[] tests = task(new StudyRandom(_options.Seed, 2), _options.Quick ? 20 : 200, 2, longest, Symbols);
+        const int Shortest = 3;
+        int steps = _options.Quick ? 40 : fullSteps, longest = _options.Quick ? 5 : 8;
+        TaskPair[] pairs = task(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 30_000, Shortest, longest, symbols);
+        TaskPair[] tests = task(new StudyRandom(_options.Seed, 2), _options.Quick ? 20 : 200, Shortest, longest, symbols);
+        using var training = new SmallTraining(_options, pairs);
         List<IReadOnlyList<StudyCell>> rows = [];
         List<StudySeries> curves = [];
         foreach ((string name, string[] changes) in Kinds)
@@ -54,7 +55,7 @@ public sealed class FeedForwardStudy
             heading,
             [
                 about,
-                $"Sequences of 2 to {longest} digits, one layer of encoder and decoder, {steps:N0} steps from the same weights with the same batches; "
+                $"Sequences of {Shortest} to {longest} digits, one layer of encoder and decoder, {steps:N0} steps from the same weights with the same batches; "
                 + $"{tests.Length} sequences that were not learned are translated greedily.",
             ],
             [
