@@ -216,7 +216,7 @@ public class OwnFormatTests
         { """{"encoder": {"attention": {"group": 0}}}""", "encoder.attention.group is 0, expected at least 1, or null" },
         { """{"decoder": {"attention": {"group": 4}}}""",
             "decoder.attention.group is 4, expected null, as a group sees positions that come later" },
-        { """{"encoder": {"mixing": {"kind": "rnn"}}}""", "\"encoder.mixing.kind\" is \"rnn\", expected \"attention\", \"recurrent\"" },
+        { """{"encoder": {"mixing": {"kind": "rnn"}}}""", "\"encoder.mixing.kind\" is \"rnn\", expected \"attention\" or \"recurrent\" or" },
         { """{"encoder": {"mixing": {"kind": "lstm"}}}""", "encoder.layers.0.mixing.input.weight is missing, expected a matrix of [24, 6]" },
         { """{"decoder": {"mixing": {"kind": "convolution", "kernel": 4}}}""",
             "decoder.layers.0.mixing.filter.weight is missing, expected a matrix of [6, 24]" },

@@ -87,7 +87,7 @@ public sealed partial class TrainingConfigTests : IDisposable
     [InlineData("\"model.scale\" is -0.5, expected a number greater than 0, or null.", "model.scale=-0.5")]
     [InlineData("\"model.kernel\" is 0, expected a whole number from 1 to 4096.", "model.kernel=0")]
     [InlineData(
-        "\"model.encoderMixing\" is \"rnn\", expected \"attention\", \"recurrent\", \"lstm\", \"gru\", \"convolution\" or \"separable_convolution\".",
+        "\"model.encoderMixing\" is \"rnn\", expected \"attention\" or \"recurrent\" or \"lstm\" or \"gru\" or \"convolution\" or \"separable_convolution\".",
         "model.encoderMixing=rnn")]
     [InlineData("\"data.train\" is \"x\", expected a JSON object.", "data.train=x")]
     [InlineData(
