@@ -89,42 +89,24 @@ public static class AttentionShapes
         }
 
         Score(score, cache.KeyColumns);
+        View(view, query.Rows);
+    }
+
+    /// <summary>Checks what rows see of a cache.</summary>
+    internal static void View(in CacheView view, int rows)
+    {
         Integers(view.Blocks, nameof(view));
         Integers(view.Lengths, nameof(view));
-        if (view.Blocks.Rows != query.Rows || view.Lengths.Rows != 1 || view.Lengths.Columns != query.Rows)
+        if (view.Blocks.Rows != rows || view.Lengths.Rows != 1 || view.Lengths.Columns != rows)
         {
             throw new ArgumentException(
-                $"The blocks are {view.Blocks.Shape} and the lengths {view.Lengths.Shape}, expected {query.Rows} of each.",
+                $"The blocks are {view.Blocks.Shape} and the lengths {view.Lengths.Shape}, expected {rows} of each.",
                 nameof(view));
         }
     }
 
-private static void Spec(in AttentionSpec spec, int keyColumns, int valueColumns)
-    {
-        Heads(keyColumns, valueColumns, spec.Heads);
-        if (spec.Mask.Left < 0 || spec.Mask.Right < 0)
-            throw new ArgumentException($"The mask is {spec.Mask}, expected no negative distance.", nameof(spec));
-    }
-
-private static void Heads(int keyColumns, int valueColumns, int heads)
-    {
-        if (heads < 1 || keyColumns < 0 || valueColumns < 0 || keyColumns % heads != 0 || valueColumns % heads != 0)
-        {
-            throw new ArgumentException(
-                $"The keys have {keyColumns} columns and the values {valueColumns}, expected multiples of {heads}, the heads.",
-                nameof(heads));
-        }
-    }
-
-private static void Score(in Tensor score, int columns)
-    {
-        if (score.IsNone) return;
-        RowChecks.Floats(score, nameof(score));
-        if (score.Shape != new Shape(1, columns))
-            throw new ArgumentException($"score is {score.Shape}, expected {new Shape(1, columns)}.", nameof(score));
-    }
-
-private static void Offsets(in Ragged ragged, int rows, string name)
+    /// <summary>Checks where sentences begin.</summary>
+    internal static void Offsets(in Ragged ragged, int rows, string name)
     {
         Integers(ragged.Offsets, name);
         if (ragged.Sentences < 0 || ragged.Offsets.Shape != new Shape(1, ragged.Sentences + 1))
@@ -138,7 +120,32 @@ private static void Offsets(in Ragged ragged, int rows, string name)
             throw new ArgumentException($"The sentences have {ragged.Rows} rows, expected {rows}.", name);
     }
 
-private static void Integers(in Tensor tensor, string name)
+    private static void Spec(in AttentionSpec spec, int keyColumns, int valueColumns)
+    {
+        Heads(keyColumns, valueColumns, spec.Heads);
+        if (spec.Mask.Left < 0 || spec.Mask.Right < 0)
+            throw new ArgumentException($"The mask is {spec.Mask}, expected no negative distance.", nameof(spec));
+    }
+
+    private static void Heads(int keyColumns, int valueColumns, int heads)
+    {
+        if (heads < 1 || keyColumns < 0 || valueColumns < 0 || keyColumns % heads != 0 || valueColumns % heads != 0)
+        {
+            throw new ArgumentException(
+                $"The keys have {keyColumns} columns and the values {valueColumns}, expected multiples of {heads}, the heads.",
+                nameof(heads));
+        }
+    }
+
+    private static void Score(in Tensor score, int columns)
+    {
+        if (score.IsNone) return;
+        RowChecks.Floats(score, nameof(score));
+        if (score.Shape != new Shape(1, columns))
+            throw new ArgumentException($"score is {score.Shape}, expected {new Shape(1, columns)}.", nameof(score));
+    }
+
+    private static void Integers(in Tensor tensor, string name)
     {
         if (tensor.IsNone || tensor.Type != DType.Int32)
             throw new ArgumentException($"{name} is {tensor}, expected {DType.Int32.Word()}.", name);

@@ -212,6 +212,93 @@ public interface IBackend : IDisposable
     Tensor AttentionWeights(
         in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec);
 
+    // ---- other layers than attention that mix positions ----
+
+    /// <summary>What a filter sees of each position, side by side: a convolution is a linear layer of it.</summary>
+    /// <remarks>Source: Chellapilla et al. 2006. Work: rows · taps · columns numbers are copied.</remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="taps">Which positions.</param>
+    /// <returns>
+    /// [rows, taps · columns]: tap by tap the row of x at that tap's position; zeros where the sentence has no such position.
+    /// </returns>
+    /// <exception cref="ArgumentException">The taps are not at least one, or their dilation is not at least 1.</exception>
+    Tensor Unfold(in Tensor x, in Ragged batch, in Taps taps);
+
+    /// <summary>A convolution of each column with a filter of its own: y = b + Σⱼ filter[j] ⊙ x at tap j.</summary>
+    /// <remarks>
+    /// Source: Chollet 2017, of whose separable convolution it is the first half; the second is a linear layer. Fused, in ascending
+    /// order of the taps. Work: 2 · rows · taps · columns.
+    /// </remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="filter">[taps, columns].</param>
+    /// <param name="bias">[1, columns], or none.</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="taps">Which positions.</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor DepthwiseConvolution(in Tensor x, in Tensor filter, in Tensor bias, in Ragged batch, in Taps taps);
+
+    /// <summary>The rows of all sentences at one position.</summary>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="position">Counted from 0; −1: zeros for all.</param>
+    /// <returns>[sentences, columns]; zeros for a sentence that has no such position.</returns>
+    Tensor TakePosition(in Tensor x, in Ragged batch, int position);
+
+    /// <summary>The inverse of <see cref="TakePosition"/>: rows of all sentences, given a position at a time.</summary>
+    /// <param name="positions">
+    /// Of each position, from 0, [sentences, columns]; as many as the longest sentence has. What stands for a sentence that has no such
+    /// position is not read.
+    /// </param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor JoinPositions(ReadOnlySpan<Tensor> positions, in Ragged batch);
+
+    /// <summary>One step of a recurrent layer, behind its two linear layers.</summary>
+    /// <remarks>
+    /// With a = input and b = hidden, gates side by side. Tanh: h′ = tanh(a + b). LSTM, gates i, f, g, o, all of a + b: c′ = σ(f) c +
+    /// σ(i) tanh(g), h′ = σ(o) tanh(c′). GRU, gates r, z, n: r = σ(a + b), z = σ(a + b), n = tanh(aₙ + r bₙ), h′ = n + z (h − n).
+    /// The order of gates is PyTorch's. Work: about 30 · rows · columns a gate.
+    /// </remarks>
+    /// <param name="input">[rows, gates · columns]: W x + b of the position.</param>
+    /// <param name="hidden">[rows, gates · columns]: U h + b of the state.</param>
+    /// <param name="state">[rows, states · columns]: h, and for an LSTM c beside it, of the position before.</param>
+    /// <param name="kind">Which cell.</param>
+    /// <returns>[rows, states · columns]: the state after the position.</returns>
+    Tensor RecurrentCell(in Tensor input, in Tensor hidden, in Tensor state, CellKind kind);
+
+    /// <summary>Each sentence cut in groups of some positions, as sentences of their own: attention then stays in them.</summary>
+    /// <remarks>Source: Vaswani et al. 2017, 4: restricted self-attention, with groups instead of a neighbourhood.</remarks>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="size">Positions of a group, at least 1; the last of a sentence may have fewer.</param>
+    /// <returns>
+    /// ⌈longest / size⌉ groups for each sentence, those that a shorter one does not need without rows; alive until the frame ends.
+    /// </returns>
+    Ragged Cut(in Ragged batch, int size);
+
+    /// <summary>
+    /// What a filter sees of the newest position of each row: of that position bit for bit what <see cref="Unfold"/> gives, for x that
+    /// was appended as values.
+    /// </summary>
+    /// <param name="cache">The cache; its keys are not looked at, and its values have one head.</param>
+    /// <param name="view">What each row sees of it, the newest position last.</param>
+    /// <param name="taps">Which positions; those behind the newest give zeros.</param>
+    /// <returns>[rows, taps · valueColumns].</returns>
+    Tensor CachedUnfold(in KeyValueCache cache, in CacheView view, in Taps taps);
+
+    /// <summary>
+    /// A depthwise convolution of the newest position of each row: bit for bit what <see cref="DepthwiseConvolution"/> gives for that
+    /// position, for x that was appended as values.
+    /// </summary>
+    /// <param name="cache">The cache; its keys are not looked at, and its values have one head.</param>
+    /// <param name="view">What each row sees of it, the newest position last.</param>
+    /// <param name="filter">[taps, valueColumns].</param>
+    /// <param name="bias">[1, valueColumns], or none.</param>
+    /// <param name="taps">Which positions; those behind the newest count nothing.</param>
+    /// <returns>[rows, valueColumns].</returns>
+    Tensor CachedDepthwiseConvolution(
+        in KeyValueCache cache, in CacheView view, in Tensor filter, in Tensor bias, in Taps taps);
+
     // ---- decoding ----
 
     /// <summary>Makes a cache for one layer's keys and values; freed by <see cref="FreeCache"/>.</summary>

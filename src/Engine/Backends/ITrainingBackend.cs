@@ -169,6 +169,55 @@ public interface ITrainingBackend : IBackend
         in AttentionSpec spec, in Dropout dropout, in Tensor queryGradient, in Tensor keyGradient, in Tensor valueGradient,
         in Tensor scoreGradient);
 
+    /// <summary>Gradient of <see cref="IBackend.Unfold"/>: dx at a position is the sum of dy where a tap saw it, taps ascending.</summary>
+    /// <param name="dy">[rows, taps · columns].</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="taps">Which positions.</param>
+    /// <returns>[rows, columns].</returns>
+    Tensor UnfoldBackward(in Tensor dy, in Ragged batch, in Taps taps);
+
+    /// <summary>Gradients of a depthwise convolution.</summary>
+    /// <remarks>
+    /// dx at p = Σⱼ filter[j] ⊙ dy at p − (j − Before) · Dilation, taps ascending; dfilter[j] += Σ over rows, ascending, of dy ⊙ x at tap
+    /// j; dbias += the column sums of dy. All fused.
+    /// </remarks>
+    /// <param name="x">[rows, columns].</param>
+    /// <param name="filter">[taps, columns].</param>
+    /// <param name="dy">[rows, columns].</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="taps">Which positions.</param>
+    /// <param name="filterGradient">[taps, columns]; added to.</param>
+    /// <param name="biasGradient">[1, columns], added to, or none.</param>
+    /// <returns>dx, [rows, columns].</returns>
+    Tensor DepthwiseConvolutionBackward(
+        in Tensor x, in Tensor filter, in Tensor dy, in Ragged batch, in Taps taps, in Tensor filterGradient,
+        in Tensor biasGradient);
+
+    /// <summary>Gradient of <see cref="IBackend.TakePosition"/>: the rows of dy are added to those that were taken.</summary>
+    /// <param name="dy">[sentences, columns].</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <param name="position">That of the forward operator.</param>
+    /// <param name="gradient">[rows, columns]; added to.</param>
+    void TakePositionBackward(in Tensor dy, in Ragged batch, int position, in Tensor gradient);
+
+    /// <summary>Gradients of a recurrent cell.</summary>
+    /// <param name="input">As in the forward operator; so are the next two.</param>
+    /// <param name="hidden">U h + b.</param>
+    /// <param name="state">The state before.</param>
+    /// <param name="dy">[rows, states · columns]: by the state after.</param>
+    /// <param name="kind">Which cell.</param>
+    /// <param name="hiddenGradient">[rows, gates · columns]; the input's where both are the same.</param>
+    /// <param name="stateGradient">[rows, states · columns]: what goes past the product with the state.</param>
+    /// <returns>Gradient of the input, [rows, gates · columns].</returns>
+    Tensor RecurrentCellBackward(
+        in Tensor input, in Tensor hidden, in Tensor state, in Tensor dy, CellKind kind, out Tensor hiddenGradient,
+        out Tensor stateGradient);
+
+    /// <summary>sum += x, element by element.</summary>
+    /// <param name="sum">[rows, columns]; added to.</param>
+    /// <param name="x">[rows, columns].</param>
+    void Accumulate(in Tensor sum, in Tensor x);
+
     // ---- loss and optimizer ----
 
     /// <summary>
