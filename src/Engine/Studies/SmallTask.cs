@@ -20,12 +20,10 @@ internal static class SmallTask
         Make(random, count, shortest, longest, symbols, static symbols => symbols.Select((one, i) =>
             $"{(i == 0 ? "." : $"{symbols[i - 1]}")}{one}{(i == symbols.Length - 1 ? "." : $"{symbols[i + 1]}")}"));
 
-    /// <summary>
-    /// Sums of three neighbours modulo the number of symbols, from each place on; after the last symbol comes the first again.
-    /// </summary>
+    /// <summary>Sums of two neighbours modulo the number of symbols; after the last symbol comes the first again.</summary>
     public static TaskPair[] Sums(StudyRandom random, int count, int shortest, int longest, int symbols) =>
         Make(random, count, shortest, longest, symbols, sequence =>
-            sequence.Select((one, i) => $"{(one + sequence[(i + 1) % sequence.Length] + sequence[(i + 2) % sequence.Length]) % symbols}"));
+            sequence.Select((one, i) => $"{(one + sequence[(i + 1) % sequence.Length]) % symbols}"));
 
     private static TaskPair[] Make(
         StudyRandom random, int count, int shortest, int longest, int symbols, Func<int[], IEnumerable<string>> answer)
