@@ -298,17 +298,23 @@ internal static class MutantTable
         new(
             "sequence_gradient", "unfold_gradient", @"^sub\.s64 (\S+), (\S+), (\S+);", 2, "add.s64 $1, $2, $3;",
             "sign", "convolution gradient"),
-        new("sequence_gradient", "depthwise_gradient", @"^fma\.rn\.f32", 2, "mul.rn.f32", "operator", "convolution gradient"),
+        new(
+            "sequence_gradient", "depthwise_gradient", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "mul.rn.f32 $1, $2, $3;",
+            "operator", "convolution gradient"),
         new(
             "sequence_gradient", "filter_gradient", @"^add\.s64 (\S+), (\S+), 16;", 1, "add.s64 $1, $2, 15;",
             "stride", "convolution gradient"),
-        new("sequence_gradient", "filter_gradient", @"^selp\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "mov.f32 $1, $2;", "guard", "convolution gradient"),
+        new(
+            "sequence_gradient", "filter_gradient", @"^selp\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "mov.f32 $1, $2;",
+            "guard", "convolution gradient"),
         new(
             "sequence_gradient", "take_position_gradient", @"^setp\.gt\.s32 (\S+), (%r\d+), (%r\d+);", 1, "setp.ge.s32 $1, $2, $3;",
             "bound", "positions"),
         new("sequence_gradient", "take_position_gradient", @"^st\.global\.v4\.f32", 1, "", "store", "positions"),
         new("sequence_gradient", "cell_tanh_gradient", @"^st\.global\.u32", 1, "", "store", "cells"),
-        new("sequence_gradient", "cell_lstm_gradient", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 3, "sub.rn.f32 $1, $3, $2;", "operands", "cells"),
+        new(
+            "sequence_gradient", "cell_lstm_gradient", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 3, "sub.rn.f32 $1, $3, $2;",
+            "operands", "cells"),
         new("sequence_gradient", "cell_gru_gradient", @"^mul\.rn\.f32", 11, "add.rn.f32", "operator", "cells"),
     ];
 
