@@ -39,10 +39,22 @@ internal static class ModelReport
         string window = attention.WindowLeft is null && attention.WindowRight is null
             ? ""
             : $", window {Positions(attention.WindowLeft)} left, {Positions(attention.WindowRight)} right";
+        string group = attention.Group is { } size ? $", groups of {size:N0}" : "";
+        MixingConfig mixing = stack.Mixing;
+        string mixes = mixing.Kind switch
+        {
+            MixingKind.Attention => "",
+            MixingKind.Convolution or MixingKind.SeparableConvolution =>
+                $"{(mixing.Kind == MixingKind.Convolution ? "" : "separable ")}convolutions of {mixing.Kernel:N0}"
+                + $"{(mixing.Dilation > 1 ? $", dilation times {mixing.Dilation:N0} a layer" : "")}, ",
+            _ => $"{mixing.Kind.ToString().ToLowerInvariant()} cells, ",
+        };
         string activation = stack.Activation.ToString().ToLowerInvariant();
-        string feedForward = $"feed-forward {stack.HiddenDim:N0}, {activation}{(stack.Gated ? ", gated" : "")}";
+        string feedForward = stack.HiddenDim == 0
+            ? "no feed-forward"
+            : $"feed-forward {stack.HiddenDim:N0}, {activation}{(stack.Gated ? ", gated" : "")}";
         string norm = $"{(stack.RmsNorm ? "RMS" : "layer")} norm {(stack.PreNorm ? "before" : "after")} each block";
-        return $"{stack.Layers:N0} layers, {attention.Heads:N0} heads of {attention.HeadDim:N0}{kind}{window}, "
+        return $"{stack.Layers:N0} layers, {mixes}{attention.Heads:N0} heads of {attention.HeadDim:N0}{kind}{window}{group}, "
             + $"{feedForward}, {norm}, positions {stack.Positions.Kind.ToString().ToLowerInvariant()}";
     }
 

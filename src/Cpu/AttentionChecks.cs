@@ -50,7 +50,13 @@ internal static unsafe class AttentionChecks
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
         AttentionShapes.Cached(query, score, cache, view, spec);
-        for (int row = 0; row < query.Rows; row++)
+        View(cache, view);
+    }
+
+    /// <summary>Checks what rows see of a cache.</summary>
+    public static void View(in KeyValueCache cache, in CacheView view)
+    {
+        for (int row = 0; row < view.Lengths.Columns; row++)
         {
             int length = First(view.Lengths)[row];
             long most = Math.Min(view.Longest, (long)view.Blocks.Columns * KeyValueCache.BlockPositions);
@@ -66,10 +72,8 @@ internal static unsafe class AttentionChecks
         }
     }
 
-    /// <summary>The first element of a tensor of integers.</summary>
-    public static int* First(in Tensor tensor) => (int*)tensor.Handle + tensor.Offset;
-
-    private static void Offsets(in Ragged ragged, int rows, string name)
+    /// <summary>Checks where sentences begin.</summary>
+    public static void Offsets(in Ragged ragged, int rows, string name)
     {
         int* offsets = First(ragged.Offsets);
         if (offsets[0] != 0 || offsets[ragged.Sentences] != rows || ragged.Rows != rows)
@@ -86,4 +90,7 @@ internal static unsafe class AttentionChecks
                 throw new ArgumentException($"Sentence {s} has {length} rows, expected 0 to {ragged.Longest}.", name);
         }
     }
+
+    /// <summary>The first element of a tensor of integers.</summary>
+    public static int* First(in Tensor tensor) => (int*)tensor.Handle + tensor.Offset;
 }

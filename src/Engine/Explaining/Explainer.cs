@@ -25,7 +25,7 @@ internal static class Explainer
         {
             job.Completion.TrySetResult(Explain(model, source, target, job));
         }
-        catch (OutOfMemoryException failure)
+        catch (Exception failure) when (failure is OutOfMemoryException or NotSupportedException)
         {
             job.Completion.TrySetException(failure);
         }
@@ -33,6 +33,13 @@ internal static class Explainer
 
     private static Explanation Explain(Transformer model, Vocabulary source, Vocabulary target, ExplanationJob job)
     {
+        foreach ((string side, StackConfig stack) in new[] { ("encoder", model.Config.Encoder), ("decoder", model.Config.Decoder) })
+        {
+            if (stack.Mixing.Kind == MixingKind.Attention) continue;
+            throw new NotSupportedException(
+                $"What mixes positions in the {side} is {stack.Mixing.Kind}, expected attention: nothing else has weights to show.");
+        }
+
         Pass pass = RunGraph(model, job);
         (AttentionMap encoder, AttentionMap decoder, AttentionMap cross) = Maps(model, pass.Recorder, job);
         AttentionMap encoderRollout = Rollout.OfSelf(encoder);
@@ -110,9 +117,25 @@ internal static class Explainer
 
         int heads = model.Config.Decoder.Attention.Heads;
         return (
-            new AttentionMap([.. calls.Take(encoderLayers)], model.Config.Encoder.Attention.Heads, sources, sources),
+            new AttentionMap(
+                [.. calls.Take(encoderLayers).Select(weights => OfSentence(weights, model.Config.Encoder.Attention, sources))],
+                model.Config.Encoder.Attention.Heads, sources, sources),
             new AttentionMap(self, heads, places, places),
             new AttentionMap(cross, heads, places, sources));
+    }
+
+    // Attention within groups gives the weights of a group; the rest of the sentence has none.
+    private static float[] OfSentence(float[] weights, AttentionConfig attention, int positions)
+    {
+        if (attention.Group is not { } size || size >= positions) return weights;
+        var whole = new float[positions * attention.Heads * positions];
+        for (int row = 0; row < positions * attention.Heads; row++)
+        {
+            int first = row / attention.Heads / size * size, count = Math.Min(size, positions - first);
+            weights.AsSpan(row * size, count).CopyTo(whole.AsSpan((row * positions) + first));
+        }
+
+        return whole;
     }
 
     private static int[] Count(int length) => [.. Enumerable.Range(0, length)];

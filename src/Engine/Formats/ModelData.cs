@@ -15,6 +15,9 @@ namespace Engine.Formats;
 /// S.layers.i.self_attention.{query,key,value,output}.{weight,bias*}
 /// S.layers.i.self_attention.score.weight* (additive)
 /// S.layers.i.self_attention_norm.{weight,bias*}
+/// instead of these three where other layers mix positions: S.layers.i.mixing_norm.{weight,bias*} and
+/// S.layers.i.mixing.{input,hidden}.{weight,bias*} (recurrent), .mixing.filter.{weight,bias*} (convolution), or
+/// .mixing.depthwise.{weight,bias*} and .mixing.pointwise.{weight,bias*} (separable convolution)
 /// decoder.layers.i.cross_attention.{query,key,value,output}.{weight,bias*}
 /// decoder.layers.i.cross_attention.score.weight* (additive)
 /// decoder.layers.i.cross_attention_norm.{weight,bias*}

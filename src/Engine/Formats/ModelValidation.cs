@@ -35,7 +35,11 @@ internal static class ModelValidation
         {
             AttentionConfig attention = stack.Attention;
             Demand(stack.Layers >= 1, $"{side}.layers", stack.Layers, "at least 1");
-            Demand(stack.HiddenDim >= 1, $"{side}.hidden_dim", stack.HiddenDim, "at least 1");
+            Demand(stack.HiddenDim >= 0, $"{side}.hidden_dim", stack.HiddenDim, "at least 0");
+            Demand(stack.HiddenDim > 0 || !stack.Gated, $"{side}.gated", stack.Gated, "false, as there is no feed-forward block");
+            CheckMixing(stack.Mixing, side, config.ModelDim, Demand);
+            Demand(attention.Group is null || (attention.Group >= 1 && side == "encoder"), $"{side}.attention.group",
+                attention.Group, side == "encoder" ? "at least 1, or null" : "null, as a group sees positions that come later");
             Demand(attention.Heads >= 1, $"{side}.attention.heads", attention.Heads, "at least 1");
             Demand(attention.HeadDim >= 1, $"{side}.attention.head_dim", attention.HeadDim, "at least 1");
             Demand((long)attention.Heads * attention.HeadDim <= int.MaxValue, $"{side}.attention.head_dim",
@@ -60,6 +64,15 @@ internal static class ModelValidation
             config.AlignmentLayer, $"a layer of the decoder, {-layers} to {layers - 1}");
         Demand(config.AlignmentHeads >= 0 && config.AlignmentHeads <= heads, "alignment_heads", config.AlignmentHeads,
             $"0 to {heads}, the decoder's heads");
+    }
+
+    private static void CheckMixing(MixingConfig mixing, string side, int width, Action<bool, string, object?, string> demand)
+    {
+        demand(Enum.IsDefined(mixing.Kind), $"{side}.mixing.kind", mixing.Kind, "a kind of mixing");
+        demand(mixing.Kernel >= 1 && (long)mixing.Kernel * width <= int.MaxValue, $"{side}.mixing.kernel", mixing.Kernel,
+            $"1 to {int.MaxValue / width:N0}");
+        demand(mixing.Dilation >= 1, $"{side}.mixing.dilation", mixing.Dilation, "at least 1");
+        demand(width <= int.MaxValue / 4, "model_dim", width, $"at most {int.MaxValue / 4:N0}");
     }
 
     private static void CheckPositions(

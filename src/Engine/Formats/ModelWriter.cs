@@ -183,6 +183,12 @@ public static class ModelWriter
         WriteNumberOrNull(json, "scale", stack.Attention.Scale);
         WriteNumberOrNull(json, "window_left", stack.Attention.WindowLeft);
         WriteNumberOrNull(json, "window_right", stack.Attention.WindowRight);
+        WriteNumberOrNull(json, "group", stack.Attention.Group);
+        json.WriteEndObject();
+        json.WriteStartObject("mixing");
+        json.WriteString("kind", Word(OwnFormat.MixingKinds, stack.Mixing.Kind));
+        json.WriteNumber("kernel", stack.Mixing.Kernel);
+        json.WriteNumber("dilation", stack.Mixing.Dilation);
         json.WriteEndObject();
         json.WriteString("activation", Word(OwnFormat.Activations, stack.Activation));
         json.WriteBoolean("gated", stack.Gated);

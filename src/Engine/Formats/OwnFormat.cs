@@ -30,6 +30,13 @@ internal static class OwnFormat
     public static readonly (string Word, AttentionKind Value)[] AttentionKinds =
         [("dot_product", AttentionKind.DotProduct), ("additive", AttentionKind.Additive)];
 
+    /// <summary>Words of the configuration for kinds of mixing.</summary>
+    public static readonly (string Word, MixingKind Value)[] MixingKinds =
+    [
+        ("attention", MixingKind.Attention), ("recurrent", MixingKind.Recurrent), ("lstm", MixingKind.Lstm), ("gru", MixingKind.Gru),
+        ("convolution", MixingKind.Convolution), ("separable_convolution", MixingKind.SeparableConvolution),
+    ];
+
     /// <summary>Words of the configuration for kinds of positions.</summary>
     public static readonly (string Word, PositionKind Value)[] PositionKinds =
         [("sinusoidal", PositionKind.Sinusoidal), ("learned", PositionKind.Learned), ("none", PositionKind.None)];
@@ -213,8 +220,9 @@ internal static class OwnFormat
         var stack = new StackConfig
         {
             Layers = section.Integer("layers", null, 1),
-            HiddenDim = section.Integer("hidden_dim", null, 1),
+            HiddenDim = section.Integer("hidden_dim", null, 0),
             Attention = Attention(section.Section("attention"), modelDim),
+            Mixing = Mixing(section.SectionOrNull("mixing")),
             Activation = section.Word("activation", Activation.Relu, Activations),
             Gated = section.Flag("gated", false),
             PreNorm = preNorm,
@@ -241,9 +249,24 @@ internal static class OwnFormat
             Scale = section.NumberOrNull("scale"),
             WindowLeft = section.IntegerOrNull("window_left"),
             WindowRight = section.IntegerOrNull("window_right"),
+            Group = section.IntegerOrNull("group"),
         };
         section.RefuseUnknownKeys();
         return attention;
+    }
+
+    private static MixingConfig Mixing(JsonSection? section)
+    {
+        var usual = new MixingConfig();
+        if (section is null) return usual;
+        var mixing = new MixingConfig
+        {
+            Kind = section.Word("kind", usual.Kind, MixingKinds),
+            Kernel = section.Integer("kernel", usual.Kernel, 1),
+            Dilation = section.Integer("dilation", usual.Dilation, 1),
+        };
+        section.RefuseUnknownKeys();
+        return mixing;
     }
 
     private static PositionConfig Positions(JsonSection? section)

@@ -1,4 +1,5 @@
 // Which tensors a model has, by its configuration: one list for the readers, the writer and the checks.
+using Engine.Backends;
 using Engine.Models;
 
 namespace Engine.Formats;
@@ -12,7 +13,7 @@ internal enum TensorRole
     /// <summary>A table of positions: float, with as many rows as the model's sequences may be long.</summary>
     Table,
 
-    /// <summary>A bias, a gain or a score vector: float.</summary>
+    /// <summary>A bias, a gain, a score vector, or a filter for each column: float.</summary>
     Vector,
 }
 
@@ -52,13 +53,39 @@ internal readonly record struct TensorSpec(string Name, TensorRole Role, int Row
 
     private static IEnumerable<TensorSpec> Layer(string name, StackConfig stack, int width, bool crossAttention) =>
     [
-        .. Attention($"{name}.self_attention", stack, width),
+        .. stack.Mixing.Kind == MixingKind.Attention ? Attention($"{name}.self_attention", stack, width) : Mixing(name, stack, width),
         .. crossAttention ? Attention($"{name}.cross_attention", stack, width) : [],
+        .. stack.HiddenDim > 0 ? FeedForward(name, stack, width) : [],
+    ];
+
+    private static IEnumerable<TensorSpec> FeedForward(string name, StackConfig stack, int width) =>
+    [
         .. Linear($"{name}.feed_forward.up", stack.HiddenDim, width),
         .. stack.Gated ? Linear($"{name}.feed_forward.gate", stack.HiddenDim, width) : [],
         .. Linear($"{name}.feed_forward.down", width, stack.HiddenDim),
         .. Norm($"{name}.feed_forward_norm", stack, width),
     ];
+
+    private static IEnumerable<TensorSpec> Mixing(string name, StackConfig stack, int width)
+    {
+        MixingConfig mixing = stack.Mixing;
+        IEnumerable<TensorSpec> layer = mixing.Kind switch
+        {
+            MixingKind.Convolution => Linear($"{name}.mixing.filter", width, mixing.Kernel * width),
+            MixingKind.SeparableConvolution =>
+            [
+                new($"{name}.mixing.depthwise.weight", TensorRole.Vector, mixing.Kernel, width, false),
+                new($"{name}.mixing.depthwise.bias", TensorRole.Vector, 1, width, true),
+                .. Linear($"{name}.mixing.pointwise", width, width),
+            ],
+            _ =>
+            [
+                .. Linear($"{name}.mixing.input", mixing.Kind.Cell().Gates() * width, width),
+                .. Linear($"{name}.mixing.hidden", mixing.Kind.Cell().Gates() * width, width),
+            ],
+        };
+        return layer.Concat(Norm($"{name}.mixing_norm", stack, width));
+    }
 
     private static IEnumerable<TensorSpec> Attention(string name, StackConfig stack, int width)
     {

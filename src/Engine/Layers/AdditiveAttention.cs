@@ -10,9 +10,10 @@ namespace Engine.Layers;
 /// <param name="input">Query, key and value projections; in cross-attention the query's.</param>
 /// <param name="output">Output projection.</param>
 /// <param name="score">v of every head, [1, heads · headDim].</param>
+/// <param name="group">Self-attention within groups of so many positions; 0: within the sentence.</param>
 public sealed class AdditiveAttention(
-    AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output, Tensor score)
-    : AttentionLayer(spec, headDim, input, output)
+    AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output, Tensor score, int group = 0)
+    : AttentionLayer(spec, headDim, input, output, group)
 {
     /// <inheritdoc />
     protected override Tensor Attend(

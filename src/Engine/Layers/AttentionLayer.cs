@@ -14,33 +14,29 @@ namespace Engine.Layers;
 /// Self-attention: [3 · heads · headDim, modelDim], query over key over value. Cross-attention: only the query.
 /// </param>
 /// <param name="output">[modelDim, heads · headDim].</param>
-public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output)
+/// <param name="group">Self-attention within groups of so many positions; 0: within the sentence.</param>
+public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output, int group)
+    : MixingLayer
 {
     private readonly int _width = spec.Heads * headDim;
 
     /// <summary>Heads, scale, mask.</summary>
     protected AttentionSpec Spec { get; } = spec;
 
-    /// <summary>Self-attention of all positions.</summary>
-    /// <param name="backend">Runs it.</param>
-    /// <param name="x">[rows, modelDim].</param>
-    /// <param name="batch">Where the sentences begin.</param>
-    /// <returns>[rows, modelDim].</returns>
-    public Tensor Self(IBackend backend, in Tensor x, in Ragged batch)
+    /// <inheritdoc />
+    public override CacheColumns Cache => new(_width, _width, Spec.Heads);
+
+    /// <inheritdoc />
+    public override Tensor Self(IBackend backend, in Tensor x, in Ragged batch)
     {
         Tensor qkv = backend.Linear(x, input);
-        Tensor heads = Attend(backend, Query(qkv), Key(qkv, _width), Value(qkv, _width), batch, batch);
+        Ragged seen = group > 0 ? backend.Cut(batch, group) : batch;
+        Tensor heads = Attend(backend, Query(qkv), Key(qkv, _width), Value(qkv, _width), seen, seen);
         return backend.Linear(heads, output);
     }
 
-    /// <summary>Self-attention of the newest position of each row to it and those before.</summary>
-    /// <param name="backend">Runs it.</param>
-    /// <param name="x">[rows, modelDim].</param>
-    /// <param name="cache">Keys and values of the positions before; the new ones are appended.</param>
-    /// <param name="slots">[1, rows], i32: where they go.</param>
-    /// <param name="view">What each row sees, the new position included.</param>
-    /// <returns>[rows, modelDim].</returns>
-    public Tensor SelfStep(IBackend backend, in Tensor x, in KeyValueCache cache, in Tensor slots, in CacheView view)
+    /// <inheritdoc />
+    public override Tensor SelfStep(IBackend backend, in Tensor x, in KeyValueCache cache, in Tensor slots, in CacheView view)
     {
         Tensor qkv = backend.Linear(x, input);
         backend.Append(cache, Key(qkv, _width), Value(qkv, _width), slots);

@@ -9,8 +9,10 @@ namespace Engine.Layers;
 /// <param name="headDim">Width of a head.</param>
 /// <param name="input">Query, key and value projections; in cross-attention the query's.</param>
 /// <param name="output">Wᴼ.</param>
-public sealed class MultiHeadAttention(AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output)
-    : AttentionLayer(spec, headDim, input, output)
+/// <param name="group">Self-attention within groups of so many positions; 0: within the sentence.</param>
+public sealed class MultiHeadAttention(
+    AttentionSpec spec, int headDim, LinearWeights input, LinearWeights output, int group = 0)
+    : AttentionLayer(spec, headDim, input, output, group)
 {
     /// <inheritdoc />
     protected override Tensor Attend(

@@ -7,15 +7,15 @@ using Engine.Tensors;
 namespace Engine.Models;
 
 /// <summary>One layer of the decoder.</summary>
-/// <param name="SelfAttention">Masked self-attention.</param>
-/// <param name="SelfAttentionNorm">Its norm.</param>
+/// <param name="Mixing">Masked self-attention, or what stands in its place.</param>
+/// <param name="MixingNorm">Its norm.</param>
 /// <param name="CrossAttention">Attention to the memory.</param>
 /// <param name="CrossAttentionNorm">Its norm.</param>
-/// <param name="FeedForward">Feed-forward block.</param>
+/// <param name="FeedForward">Feed-forward block, or null: there is none.</param>
 /// <param name="FeedForwardNorm">Its norm.</param>
 public sealed record DecoderLayer(
-    AttentionLayer SelfAttention, NormWeights SelfAttentionNorm, AttentionLayer CrossAttention,
-    NormWeights CrossAttentionNorm, FeedForward FeedForward, NormWeights FeedForwardNorm);
+    MixingLayer Mixing, NormWeights MixingNorm, AttentionLayer CrossAttention,
+    NormWeights CrossAttentionNorm, FeedForward? FeedForward, NormWeights FeedForwardNorm);
 
 /// <summary>What one decoding step is given: a row for each live hypothesis.</summary>
 public readonly ref struct DecoderStep
@@ -73,6 +73,12 @@ public sealed class Decoder(
     /// <summary>How many heads of it, from the first, are averaged.</summary>
     internal int AlignmentHeads => alignmentHeads;
 
+    /// <summary>What the cache of a layer's mixing holds for each position of the target.</summary>
+    internal CacheColumns TargetCache(int layer) => layers[layer].Mixing.Cache;
+
+    /// <summary>What the cache of a layer's cross-attention holds for each position of the source.</summary>
+    internal CacheColumns SourceCache(int layer) => layers[layer].CrossAttention.Cache;
+
     /// <summary>Target embedding.</summary>
     internal TokenEmbedding Embedding => embedding;
 
@@ -97,11 +103,12 @@ public sealed class Decoder(
         for (int i = 0; i < layers.Count; i++)
         {
             DecoderLayer layer = layers[i];
-            Tensor h = stream.Enter(layer.SelfAttentionNorm);
-            stream.Leave(layer.SelfAttention.Self(backend, h, targets), layer.SelfAttentionNorm);
+            Tensor h = stream.Enter(layer.MixingNorm);
+            stream.Leave(layer.Mixing.Self(backend, h, targets), layer.MixingNorm);
             h = stream.Enter(layer.CrossAttentionNorm);
             Tensor context = layer.CrossAttention.Cross(backend, h, OfLayer(keysValues, i), targets, sources);
             stream.Leave(context, layer.CrossAttentionNorm);
+            if (layer.FeedForward is null) continue;
             h = stream.Enter(layer.FeedForwardNorm);
             stream.Leave(layer.FeedForward.Forward(backend, h), layer.FeedForwardNorm);
         }
@@ -139,14 +146,15 @@ public sealed class Decoder(
         for (int i = 0; i < layers.Count; i++)
         {
             DecoderLayer layer = layers[i];
-            Tensor h = stream.Enter(layer.SelfAttentionNorm);
-            Tensor mixed = layer.SelfAttention.SelfStep(backend, h, targetCaches[i], step.Slots, step.Target);
-            stream.Leave(mixed, layer.SelfAttentionNorm);
+            Tensor h = stream.Enter(layer.MixingNorm);
+            Tensor mixed = layer.Mixing.SelfStep(backend, h, targetCaches[i], step.Slots, step.Target);
+            stream.Leave(mixed, layer.MixingNorm);
             h = stream.Enter(layer.CrossAttentionNorm);
             int heads = step.WantsAlignment && i == alignmentLayer ? alignmentHeads : 0;
             Tensor context = layer.CrossAttention.CrossStep(backend, h, sourceCaches[i], step.Source, heads, out Tensor weights);
             if (heads > 0) alignment = weights;
             stream.Leave(context, layer.CrossAttentionNorm);
+            if (layer.FeedForward is null) continue;
             h = stream.Enter(layer.FeedForwardNorm);
             stream.Leave(layer.FeedForward.Forward(backend, h), layer.FeedForwardNorm);
         }

@@ -1,5 +1,6 @@
 // Keys and values of everything that is being decoded, layer by layer: of the targets so far, and of the sources.
 using Engine.Backends;
+using Engine.Layers;
 
 namespace Engine.Models;
 
@@ -12,14 +13,18 @@ internal sealed class DecoderCache : IDisposable
     public DecoderCache(Transformer model, int targetBlocks, int sourceBlocks)
     {
         _backend = model.Backend;
-        AttentionConfig attention = model.Config.Decoder.Attention;
-        int width = attention.Heads * attention.HeadDim, made = 0;
+        int made = 0;
         Targets = new KeyValueCache[model.Config.Decoder.Layers];
         Sources = new KeyValueCache[model.Config.Decoder.Layers];
         try
         {
             for (; made < 2 * Targets.Length; made++)
-                Half(made) = _backend.AllocateCache(made % 2 == 0 ? targetBlocks : sourceBlocks, width, width, attention.Heads);
+            {
+                bool isTarget = made % 2 == 0;
+                CacheColumns columns = isTarget ? model.Decoder.TargetCache(made / 2) : model.Decoder.SourceCache(made / 2);
+                Half(made) = _backend.AllocateCache(
+                    isTarget ? targetBlocks : sourceBlocks, columns.Keys, columns.Values, columns.Heads);
+            }
         }
         catch
         {
@@ -30,7 +35,7 @@ internal sealed class DecoderCache : IDisposable
         ref KeyValueCache Half(int number) => ref (number % 2 == 0 ? Targets : Sources)[number / 2];
     }
 
-    /// <summary>Self-attention, by layer.</summary>
+    /// <summary>Self-attention, or what stands in its place, by layer.</summary>
     public KeyValueCache[] Targets { get; }
 
     /// <summary>Cross-attention, by layer.</summary>

@@ -1,4 +1,4 @@
-// The encoder: N layers of self-attention and feed-forward (Vaswani et al. 2017, 3.1, left half of figure 1).
+// The encoder: N layers of self-attention, or what stands in its place, and feed-forward (Vaswani et al. 2017, 3.1, left half of figure 1).
 using Engine.Backends;
 using Engine.Layers;
 using Engine.Tensors;
@@ -6,12 +6,12 @@ using Engine.Tensors;
 namespace Engine.Models;
 
 /// <summary>One layer of the encoder.</summary>
-/// <param name="Attention">Self-attention.</param>
-/// <param name="AttentionNorm">Its norm.</param>
-/// <param name="FeedForward">Feed-forward block.</param>
+/// <param name="Mixing">Self-attention, or what stands in its place.</param>
+/// <param name="MixingNorm">Its norm.</param>
+/// <param name="FeedForward">Feed-forward block, or null: there is none.</param>
 /// <param name="FeedForwardNorm">Its norm.</param>
 public sealed record EncoderLayer(
-    AttentionLayer Attention, NormWeights AttentionNorm, FeedForward FeedForward, NormWeights FeedForwardNorm);
+    MixingLayer Mixing, NormWeights MixingNorm, FeedForward? FeedForward, NormWeights FeedForwardNorm);
 
 /// <summary>From source tokens to the memory that the decoder attends to.</summary>
 /// <param name="embedding">Source embedding.</param>
@@ -43,8 +43,9 @@ public sealed class Encoder(
         for (int i = 0; i < layers.Count; i++)
         {
             EncoderLayer layer = layers[i];
-            Tensor h = stream.Enter(layer.AttentionNorm);
-            stream.Leave(layer.Attention.Self(backend, h, batch), layer.AttentionNorm);
+            Tensor h = stream.Enter(layer.MixingNorm);
+            stream.Leave(layer.Mixing.Self(backend, h, batch), layer.MixingNorm);
+            if (layer.FeedForward is null) continue;
             h = stream.Enter(layer.FeedForwardNorm);
             stream.Leave(layer.FeedForward.Forward(backend, h), layer.FeedForwardNorm);
         }

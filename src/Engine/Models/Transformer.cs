@@ -116,8 +116,8 @@ public sealed class Transformer : IDisposable
         {
             string name = $"encoder.layers.{i}";
             layers[i] = new EncoderLayer(
-                SelfAttention(stack, name, Mask(stack.Attention)), Weights.Norm($"{name}.self_attention_norm", stack),
-                FeedForward(stack, name), Weights.Norm($"{name}.feed_forward_norm", stack));
+                Mixing(stack, name, i, isCausal: false), MixingNorm(stack, name), FeedForward(stack, name),
+                FeedForwardNorm(stack, name));
         }
 
         return new Encoder(Embedding("encoder", stack), layers, FinalNorm("encoder", stack), stack.PreNorm);
@@ -134,11 +134,10 @@ public sealed class Transformer : IDisposable
             memory[2 * i] = $"{name}.cross_attention.key";
             memory[(2 * i) + 1] = $"{name}.cross_attention.value";
             layers[i] = new DecoderLayer(
-                SelfAttention(stack, name, Mask(stack.Attention).AndCausal()),
-                Weights.Norm($"{name}.self_attention_norm", stack),
+                Mixing(stack, name, i, isCausal: true), MixingNorm(stack, name),
                 Attention(stack, $"{name}.cross_attention", AttentionMask.None, Weights.Linear($"{name}.cross_attention.query")),
                 Weights.Norm($"{name}.cross_attention_norm", stack),
-                FeedForward(stack, name), Weights.Norm($"{name}.feed_forward_norm", stack));
+                FeedForward(stack, name), FeedForwardNorm(stack, name));
         }
 
         int alignmentLayer = Config.AlignmentLayer < 0 ? stack.Layers + Config.AlignmentLayer : Config.AlignmentLayer;
@@ -159,13 +158,38 @@ public sealed class Transformer : IDisposable
         return new TokenEmbedding(Weights.Matrix($"{side}.embedding.weight"), scale, positions, norm);
     }
 
-    private AttentionLayer SelfAttention(StackConfig stack, string layer, AttentionMask mask)
+    private MixingLayer Mixing(StackConfig stack, string layer, int index, bool isCausal)
     {
-        string name = $"{layer}.self_attention";
-        return Attention(stack, name, mask, Weights.Linear($"{name}.query", $"{name}.key", $"{name}.value"));
+        MixingConfig mixing = stack.Mixing;
+        string name = $"{layer}.mixing";
+        Taps taps = isCausal
+            ? Taps.Causal(mixing.Kernel, mixing.DilationOf(index))
+            : Taps.Centered(mixing.Kernel, mixing.DilationOf(index));
+        return mixing.Kind switch
+        {
+            MixingKind.Attention => SelfAttention(stack, layer, isCausal),
+            MixingKind.Convolution => new ConvolutionLayer(taps, Weights.Linear($"{name}.filter")),
+            MixingKind.SeparableConvolution => new SeparableConvolutionLayer(
+                taps, Weights.Table($"{name}.depthwise.weight"),
+                Weights.Has($"{name}.depthwise.bias") ? Weights.Vector($"{name}.depthwise.bias") : Tensor.None,
+                Weights.Linear($"{name}.pointwise")),
+            _ => new RecurrentLayer(mixing.Kind.Cell(), Weights.Linear($"{name}.input"), Weights.Linear($"{name}.hidden")),
+        };
     }
 
-    private AttentionLayer Attention(StackConfig stack, string name, AttentionMask mask, LinearWeights input)
+    private NormWeights MixingNorm(StackConfig stack, string layer) => Weights.Norm(
+        stack.Mixing.Kind == MixingKind.Attention ? $"{layer}.self_attention_norm" : $"{layer}.mixing_norm", stack);
+
+    private AttentionLayer SelfAttention(StackConfig stack, string layer, bool isCausal)
+    {
+        string name = $"{layer}.self_attention";
+        AttentionMask mask = Mask(stack.Attention);
+        return Attention(
+            stack, name, isCausal ? mask.AndCausal() : mask, Weights.Linear($"{name}.query", $"{name}.key", $"{name}.value"),
+            stack.Attention.Group ?? 0);
+    }
+
+    private AttentionLayer Attention(StackConfig stack, string name, AttentionMask mask, LinearWeights input, int group = 0)
     {
         AttentionConfig attention = stack.Attention;
         LinearWeights output = Weights.Linear($"{name}.output");
@@ -173,16 +197,20 @@ public sealed class Transformer : IDisposable
         float scale = attention.Scale ?? (additive ? 1f : 1f / MathF.Sqrt(attention.HeadDim));
         var spec = new AttentionSpec(attention.Heads, scale, mask);
         return additive
-            ? new AdditiveAttention(spec, attention.HeadDim, input, output, Weights.Vector($"{name}.score.weight"))
-            : new MultiHeadAttention(spec, attention.HeadDim, input, output);
+            ? new AdditiveAttention(spec, attention.HeadDim, input, output, Weights.Vector($"{name}.score.weight"), group)
+            : new MultiHeadAttention(spec, attention.HeadDim, input, output, group);
     }
 
-    private FeedForward FeedForward(StackConfig stack, string layer)
+    private FeedForward? FeedForward(StackConfig stack, string layer)
     {
+        if (stack.HiddenDim == 0) return null;
         LinearWeights? gate = stack.Gated ? Weights.Linear($"{layer}.feed_forward.gate") : null;
         return new FeedForward(
             Weights.Linear($"{layer}.feed_forward.up"), gate, Weights.Linear($"{layer}.feed_forward.down"), stack.Activation);
     }
+
+    private NormWeights FeedForwardNorm(StackConfig stack, string layer) =>
+        stack.HiddenDim == 0 ? default : Weights.Norm($"{layer}.feed_forward_norm", stack);
 
     private NormWeights? FinalNorm(string side, StackConfig stack) =>
         stack.FinalNorm ? Weights.Norm($"{side}.final_norm", stack) : null;

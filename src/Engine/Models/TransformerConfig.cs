@@ -69,6 +69,68 @@ public sealed record AttentionConfig
 
     /// <summary>Restricted self-attention: positions seen to the right; null: all. The decoder sees none in any case.</summary>
     public int? WindowRight { get; init; }
+
+    /// <summary>
+    /// Restricted self-attention of the encoder: a sentence is cut in groups of so many positions, which see each other only; null: it
+    /// is not cut.
+    /// </summary>
+    public int? Group { get; init; }
+}
+
+/// <summary>The sub-layer through which a position learns of the others.</summary>
+public enum MixingKind
+{
+    /// <summary>Self-attention, as <see cref="StackConfig.Attention"/> says.</summary>
+    Attention,
+
+    /// <summary>A recurrent layer with tanh cells (Elman 1990).</summary>
+    Recurrent,
+
+    /// <summary>Long short-term memory (Hochreiter and Schmidhuber 1997).</summary>
+    Lstm,
+
+    /// <summary>Gated recurrent units (Cho et al. 2014).</summary>
+    Gru,
+
+    /// <summary>A convolution (LeCun et al. 1989).</summary>
+    Convolution,
+
+    /// <summary>A filter for each column, then a linear layer (Chollet 2017).</summary>
+    SeparableConvolution,
+}
+
+/// <summary>What mixes positions in a stack.</summary>
+public sealed record MixingConfig
+{
+    private const int MostDilation = 1 << 24;
+
+    /// <summary>Kind.</summary>
+    public MixingKind Kind { get; init; }
+
+    /// <summary>Convolutions: k, the width of the filter. The encoder's looks to both sides, the decoder's back.</summary>
+    public int Kernel { get; init; } = 3;
+
+    /// <summary>
+    /// Convolutions: by what the dilation grows from layer to layer, so that layer i, from 0, has Dilation to the i-th power; 1: all are
+    /// contiguous.
+    /// </summary>
+    public int Dilation { get; init; } = 1;
+
+    /// <summary>The dilation of a layer. Beyond the longest of sentences it grows no more.</summary>
+    internal int DilationOf(int layer) => (int)Math.Min(Math.Pow(Dilation, layer), MostDilation);
+}
+
+/// <summary>Which cell a kind of mixing has.</summary>
+internal static class MixingKinds
+{
+    /// <summary>The cell of a recurrent kind.</summary>
+    public static CellKind Cell(this MixingKind kind) => kind switch
+    {
+        MixingKind.Recurrent => CellKind.Tanh,
+        MixingKind.Lstm => CellKind.Lstm,
+        MixingKind.Gru => CellKind.Gru,
+        _ => throw new ArgumentException($"The kind is {kind}, expected a recurrent one.", nameof(kind)),
+    };
 }
 
 /// <summary>One stack of layers: the encoder or the decoder.</summary>
@@ -77,11 +139,14 @@ public sealed record StackConfig
     /// <summary>Number of layers.</summary>
     public required int Layers { get; init; }
 
-    /// <summary>d_ff: width between the two linear layers of a feed-forward block.</summary>
+    /// <summary>d_ff: width between the two linear layers of a feed-forward block; 0: there is no such block.</summary>
     public required int HiddenDim { get; init; }
 
     /// <summary>Self-attention, and in the decoder cross-attention.</summary>
     public required AttentionConfig Attention { get; init; }
+
+    /// <summary>What mixes positions; where it is not attention, <see cref="Attention"/> is the decoder's cross-attention only.</summary>
+    public MixingConfig Mixing { get; init; } = new();
 
     /// <summary>The function of the feed-forward block.</summary>
     public Activation Activation { get; init; } = Activation.Relu;

@@ -14,8 +14,9 @@ internal static class InitialModel
 
     /// <summary>Makes a model.</summary>
     /// <remarks>
-    /// Linear layers: uniform within √(6 / (inputs + outputs)) (Glorot and Bengio 2010), query, key and value each by itself; the
-    /// score of additive attention as a layer of one output. Embeddings, output layer and learned positions: normal with
+    /// Linear layers: uniform within √(6 / (inputs + outputs)) (Glorot and Bengio 2010), query, key and value each by itself, and so each
+    /// gate of a recurrent layer; the score of additive attention as a layer of one output, the filter of a column as one from its taps
+    /// to as many. Embeddings, output layer and learned positions: normal with
     /// deviation modelDim^−0.5. Gains are 1, biases 0.
     /// </remarks>
     /// <param name="config">The configuration.</param>
@@ -66,6 +67,11 @@ internal static class InitialModel
                 FillNormal(values, Math.Pow(shape.ModelDim, -0.5), seed, number);
             else if (spec.Name.EndsWith(".score.weight", StringComparison.Ordinal))
                 FillUniform(values, Math.Sqrt(6.0 / (spec.Columns + 1)), seed, number);
+            else if (spec.Name.EndsWith(".depthwise.weight", StringComparison.Ordinal))
+                FillUniform(values, Math.Sqrt(3.0 / spec.Rows), seed, number);
+            else if (spec.Name.EndsWith(".mixing.input.weight", StringComparison.Ordinal)
+                || spec.Name.EndsWith(".mixing.hidden.weight", StringComparison.Ordinal))
+                FillUniform(values, Math.Sqrt(3.0 / spec.Columns), seed, number);
             else if (spec.Role == TensorRole.Weight)
                 FillUniform(values, Math.Sqrt(6.0 / (spec.Rows + spec.Columns)), seed, number);
             else if (spec.Name.EndsWith("weight", StringComparison.Ordinal))

@@ -19,7 +19,7 @@ namespace Engine.Training;
 /// </remarks>
 /// <param name="backend">Computes.</param>
 /// <param name="parameters">Whose gradients are wanted.</param>
-public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBackend
+public sealed partial class Tape(ITrainingBackend backend, Parameters parameters) : IBackend
 {
     private readonly List<Operation> _operations = [];
     private readonly List<Result> _results = [];
@@ -86,6 +86,8 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
         _inputs.Clear();
         _segments.Clear();
         _site = 0;
+        foreach (Ragged groups in _groups.Values) backend.Free(groups.Offsets);
+        _groups.Clear();
     }
 
     /// <summary>Where a result is now.</summary>
@@ -519,7 +521,11 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     {
         Result result = Find(x);
         if (result.Shape != x.Shape)
-            throw new InvalidOperationException($"{x.Shape} of {result.Shape} were used, expected all: only attention may use a part of a result.");
+        {
+            backend.Accumulate(Into(x), dx);
+            return;
+        }
+
         bool isFirst = result.Gradient.IsNone;
         result.Gradient = isFirst ? dx : backend.Add(result.Gradient, dx);
         result.OwnsGradient = !isFirst;
@@ -530,7 +536,7 @@ public sealed class Tape(ITrainingBackend backend, Parameters parameters) : IBac
     {
         Result result = Find(view);
         if (view.Handle > 0 && (view.Offset != 0 || result.Shape != view.Shape))
-            throw new InvalidOperationException("Attention used a part of what no recorded operator made.");
+            throw new InvalidOperationException("A part was used of what no recorded operator made.");
         if (result.Gradient.IsNone || !result.OwnsGradient)
         {
             Tensor own = backend.Rent(result.Shape, DType.Float32);

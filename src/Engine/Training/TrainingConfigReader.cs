@@ -233,7 +233,7 @@ internal sealed class TrainingConfigReader
         StackConfig stack = new()
         {
             Layers = 6,
-            HiddenDim = section.Integer("hiddenDim", 2048, 1, 1 << 20),
+            HiddenDim = section.Integer("hiddenDim", 2048, 0, 1 << 20),
             Attention = new AttentionConfig
             {
                 Kind = section.Word("attention", AttentionKind.DotProduct,
@@ -249,14 +249,19 @@ internal sealed class TrainingConfigReader
             RmsNorm = isRms,
             NormEpsilon = section.NumberOrNull("normEpsilon") ?? (isRms ? 1e-6f : 1e-5f),
             Positions = new PositionConfig { Kind = positions },
+            Mixing = new MixingConfig
+            {
+                Kernel = section.Integer("kernel", 3, 1, 1 << 12),
+                Dilation = section.Integer("dilation", 1, 1, 1 << 12),
+            },
         };
+        MixingKind mixing = section.Word("mixing", MixingKind.Attention, OwnFormat.MixingKinds);
+        int? group = section.Has("encoderGroup") ? section.Integer("encoderGroup", 1, 1, 1 << 20) : null;
         var model = new ModelSettings
         {
             ModelDim = modelDim,
-            Encoder = WithWindow(
-                stack with { Layers = section.Integer("encoderLayers", 6, 1, 1000) }, section.IntegerOrNull("encoderWindow")),
-            Decoder = WithWindow(
-                stack with { Layers = section.Integer("decoderLayers", 6, 1, 1000) }, section.IntegerOrNull("decoderWindow")),
+            Encoder = ReadStack(section, "encoder", WithGroup(stack, group), mixing),
+            Decoder = ReadStack(section, "decoder", stack, mixing),
             Tie = section.Word("tie", tokenizer.IsJoint ? Tying.All : Tying.None, Tyings),
             MaxPositions = section.Integer("maxPositions", 512, 1, 1 << 20),
         };
@@ -270,6 +275,17 @@ internal sealed class TrainingConfigReader
             throw Wrong("model.modelDim", $"{modelDim}", "an even number, as there is a cosine for each sine");
         return model;
     }
+
+    private static StackConfig ReadStack(JsonSection section, string side, StackConfig stack, MixingKind mixing) => WithWindow(
+        stack with
+        {
+            Layers = section.Integer($"{side}Layers", 6, 1, 1000),
+            Mixing = stack.Mixing with { Kind = section.Word($"{side}Mixing", mixing, OwnFormat.MixingKinds) },
+        },
+        section.IntegerOrNull($"{side}Window"));
+
+    private static StackConfig WithGroup(StackConfig stack, int? group) =>
+        stack with { Attention = stack.Attention with { Group = group } };
 
     private static StackConfig WithWindow(StackConfig stack, int? window) =>
         stack with { Attention = stack.Attention with { WindowLeft = window, WindowRight = window } };
