@@ -22,6 +22,7 @@ internal static class EngineCommand
         DetokenizeCommand.Create(shell),
         VocabCommand.Create(shell),
         TrainCommand.Create(shell),
+        StudyCommand.Create(shell),
     };
 
     /// <summary>Runs a command line.</summary>

@@ -89,6 +89,26 @@ public static class RandomModel
             if (stack.Attention.Kind == AttentionKind.Additive) Add(tensors, random, $"{name}.score.weight", 1, width);
         }
 
+        void Mixing(string name, MixingConfig mixing)
+        {
+            int gates = mixing.Kind switch { MixingKind.Lstm => 4, MixingKind.Gru => 3, _ => 1 };
+            switch (mixing.Kind)
+            {
+                case MixingKind.Convolution:
+                    Linear($"{name}.filter", dim, mixing.Kernel * dim);
+                    break;
+                case MixingKind.SeparableConvolution:
+                    Add(tensors, random, $"{name}.depthwise.weight", mixing.Kernel, dim);
+                    Add(tensors, random, $"{name}.depthwise.bias", 1, dim);
+                    Linear($"{name}.pointwise", dim, dim);
+                    break;
+                default:
+                    Linear($"{name}.input", gates * dim, dim);
+                    Linear($"{name}.hidden", gates * dim, dim);
+                    break;
+            }
+        }
+
         void Norm(string name)
         {
             AddNorm(tensors, random, $"{name}.weight", dim, 1);
@@ -98,14 +118,24 @@ public static class RandomModel
         for (int i = 0; i < stack.Layers; i++)
         {
             string layer = $"{side}.layers.{i}";
-            Attention($"{layer}.self_attention");
-            Norm($"{layer}.self_attention_norm");
+            if (stack.Mixing.Kind == MixingKind.Attention)
+            {
+                Attention($"{layer}.self_attention");
+                Norm($"{layer}.self_attention_norm");
+            }
+            else
+            {
+                Mixing($"{layer}.mixing", stack.Mixing);
+                Norm($"{layer}.mixing_norm");
+            }
+
             if (isDecoder)
             {
                 Attention($"{layer}.cross_attention");
                 Norm($"{layer}.cross_attention_norm");
             }
 
+            if (stack.HiddenDim == 0) continue;
             Linear($"{layer}.feed_forward.up", stack.HiddenDim, dim);
             if (stack.Gated) Linear($"{layer}.feed_forward.gate", stack.HiddenDim, dim);
             Linear($"{layer}.feed_forward.down", dim, stack.HiddenDim);

@@ -10,10 +10,12 @@ internal enum TensorRole
     /// <summary>A matrix of a linear layer or an embedding: any weight type, quantised or not.</summary>
     Weight,
 
-    /// <summary>A table of positions: float, with as many rows as the model's sequences may be long.</summary>
+    /// <summary>
+    /// A filter for each column: float; or a table of positions, with as many rows as the model's sequences may be long.
+    /// </summary>
     Table,
 
-    /// <summary>A bias, a gain, a score vector, or a filter for each column: float.</summary>
+    /// <summary>A bias, a gain or a score vector: float.</summary>
     Vector,
 }
 
@@ -74,7 +76,7 @@ internal readonly record struct TensorSpec(string Name, TensorRole Role, int Row
             MixingKind.Convolution => Linear($"{name}.mixing.filter", width, mixing.Kernel * width),
             MixingKind.SeparableConvolution =>
             [
-                new($"{name}.mixing.depthwise.weight", TensorRole.Vector, mixing.Kernel, width, false),
+                new($"{name}.mixing.depthwise.weight", TensorRole.Table, mixing.Kernel, width, false),
                 new($"{name}.mixing.depthwise.bias", TensorRole.Vector, 1, width, true),
                 .. Linear($"{name}.mixing.pointwise", width, width),
             ],

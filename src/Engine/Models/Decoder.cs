@@ -73,6 +73,9 @@ public sealed class Decoder(
     /// <summary>How many heads of it, from the first, are averaged.</summary>
     internal int AlignmentHeads => alignmentHeads;
 
+    /// <summary>Layers, the first first.</summary>
+    internal IReadOnlyList<DecoderLayer> Layers => layers;
+
     /// <summary>What the cache of a layer's mixing holds for each position of the target.</summary>
     internal CacheColumns TargetCache(int layer) => layers[layer].Mixing.Cache;
 

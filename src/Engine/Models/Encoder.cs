@@ -24,6 +24,9 @@ public sealed class Encoder(
     /// <summary>The longest source that the positions allow.</summary>
     public int Limit => embedding.Limit;
 
+    /// <summary>Layers, the first first.</summary>
+    internal IReadOnlyList<EncoderLayer> Layers => layers;
+
     /// <summary>Source embedding.</summary>
     internal TokenEmbedding Embedding => embedding;
 

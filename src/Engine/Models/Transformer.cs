@@ -186,7 +186,7 @@ public sealed class Transformer : IDisposable
         AttentionMask mask = Mask(stack.Attention);
         return Attention(
             stack, name, isCausal ? mask.AndCausal() : mask, Weights.Linear($"{name}.query", $"{name}.key", $"{name}.value"),
-            stack.Attention.Group ?? 0);
+            isCausal ? 0 : stack.Attention.Group ?? 0);
     }
 
     private AttentionLayer Attention(StackConfig stack, string name, AttentionMask mask, LinearWeights input, int group = 0)

@@ -63,12 +63,12 @@ internal static class InitialModel
 
             var size = new Shape(spec.Rows == 0 ? settings.MaxPositions : spec.Rows, spec.Columns);
             var values = new float[checked((int)size.Count)];
-            if (spec.Role == TensorRole.Table || IsEmbedding(spec.Name))
+            if (spec.Name.EndsWith(".depthwise.weight", StringComparison.Ordinal))
+                FillUniform(values, Math.Sqrt(3.0 / spec.Rows), seed, number);
+            else if (spec.Role == TensorRole.Table || IsEmbedding(spec.Name))
                 FillNormal(values, Math.Pow(shape.ModelDim, -0.5), seed, number);
             else if (spec.Name.EndsWith(".score.weight", StringComparison.Ordinal))
                 FillUniform(values, Math.Sqrt(6.0 / (spec.Columns + 1)), seed, number);
-            else if (spec.Name.EndsWith(".depthwise.weight", StringComparison.Ordinal))
-                FillUniform(values, Math.Sqrt(3.0 / spec.Rows), seed, number);
             else if (spec.Name.EndsWith(".mixing.input.weight", StringComparison.Ordinal)
                 || spec.Name.EndsWith(".mixing.hidden.weight", StringComparison.Ordinal))
                 FillUniform(values, Math.Sqrt(3.0 / spec.Columns), seed, number);

@@ -228,6 +228,8 @@ internal sealed class TrainingConfigReader
         int heads = section.Integer("heads", 8, 1, 1 << 10);
         if (!section.Has("headDim") && modelDim % heads != 0)
             throw Wrong("model.heads", $"{heads}", $"a divisor of modelDim, {modelDim}, or a headDim beside it");
+        float? scale = section.NumberOrNull("scale");
+        if (scale <= 0) throw Wrong("model.scale", scale.Value.ToString(CultureInfo.InvariantCulture), "a number greater than 0, or null");
         bool isPre = section.Word("norm", false, Norms), isRms = section.Flag("rmsNorm", false);
         PositionKind positions = section.Word("positions", PositionKind.Sinusoidal, OwnFormat.PositionKinds);
         StackConfig stack = new()
@@ -240,6 +242,7 @@ internal sealed class TrainingConfigReader
                     [("dotProduct", AttentionKind.DotProduct), ("additive", AttentionKind.Additive)]),
                 Heads = heads,
                 HeadDim = section.Integer("headDim", modelDim / heads, 1, 1 << 16),
+                Scale = scale,
             },
             Activation = section.Word("activation", Activation.Relu, OwnFormat.Activations),
             Gated = section.Flag("gated", false),

@@ -15,7 +15,7 @@ public sealed class ExplanationTests : IDisposable
 {
     private readonly CpuBackend _backend = new(new BackendOptions { Threads = 2 });
 
-    public static TheoryData<string> Shapes => [.. ModelShapes.Names];
+    public static TheoryData<string> Shapes => [.. ModelShapes.Attending];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

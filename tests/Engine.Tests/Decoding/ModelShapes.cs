@@ -8,8 +8,12 @@ namespace Engine.Tests.Decoding;
 /// <summary>Shapes by name.</summary>
 internal static class ModelShapes
 {
+    /// <summary>Those whose positions learn of each other by attention only.</summary>
+    public static readonly string[] Attending =
+        ["paper", "prenorm", "gated-rms", "additive", "window", "learned", "odd", "marian", "unscaled", "groups"];
+
     public static readonly string[] Names =
-        ["paper", "prenorm", "gated-rms", "additive", "window", "learned", "odd", "marian", "unscaled"];
+        [.. Attending, "recurrent", "lstm", "gru", "convolution", "dilated", "separable", "without feed-forward"];
 
     public static TransformerConfig Config(string name) => name switch
     {
@@ -47,6 +51,25 @@ internal static class ModelShapes
         {
             Attention = s.Attention with { Scale = 1 }, Positions = new PositionConfig { Kind = PositionKind.None },
         }),
+        "groups" => Groups(RandomModel.Config(32, 4, 64, 2, 50), 5),
+        "recurrent" => Mixing(MixingKind.Recurrent),
+        "lstm" => Mixing(MixingKind.Lstm),
+        "gru" => Mixing(MixingKind.Gru),
+        "convolution" => Mixing(MixingKind.Convolution, 4),
+        "dilated" => Mixing(MixingKind.Convolution, 3, 3),
+        "separable" => Mixing(MixingKind.SeparableConvolution, 5),
+        "without feed-forward" => RandomModel.Config(32, 4, 0, 2, 50, static s => s with { PreNorm = true, FinalNorm = true }),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "Unknown shape."),
+    };
+
+    private static TransformerConfig Mixing(MixingKind kind, int kernel = 3, int dilation = 1) =>
+        RandomModel.Config(24, 2, 48, 2, 50, stack => stack with
+        {
+            Mixing = new MixingConfig { Kind = kind, Kernel = kernel, Dilation = dilation },
+        });
+
+    private static TransformerConfig Groups(TransformerConfig config, int size) => config with
+    {
+        Encoder = config.Encoder with { Attention = config.Encoder.Attention with { Group = size } },
     };
 }

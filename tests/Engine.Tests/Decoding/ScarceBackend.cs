@@ -109,6 +109,32 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
 
     public Tensor Multiply(in Tensor x, in Tensor y) => Count(_inner.Multiply(x, y));
 
+    public Tensor Unfold(in Tensor x, in Ragged batch, in Taps taps) => Count(_inner.Unfold(x, batch, taps));
+
+    public Tensor DepthwiseConvolution(in Tensor x, in Tensor filter, in Tensor bias, in Ragged batch, in Taps taps) =>
+        Count(_inner.DepthwiseConvolution(x, filter, bias, batch, taps));
+
+    public Tensor TakePosition(in Tensor x, in Ragged batch, int position) => Count(_inner.TakePosition(x, batch, position));
+
+    public Tensor JoinPositions(ReadOnlySpan<Tensor> positions, in Ragged batch) => Count(_inner.JoinPositions(positions, batch));
+
+    public Tensor RecurrentCell(in Tensor input, in Tensor hidden, in Tensor state, CellKind kind) =>
+        Count(_inner.RecurrentCell(input, hidden, state, kind));
+
+    public Ragged Cut(in Ragged batch, int size)
+    {
+        Ragged groups = _inner.Cut(batch, size);
+        Count(groups.Offsets);
+        return groups;
+    }
+
+    public Tensor CachedUnfold(in KeyValueCache cache, in CacheView view, in Taps taps) =>
+        Count(_inner.CachedUnfold(cache, view, taps));
+
+    public Tensor CachedDepthwiseConvolution(
+        in KeyValueCache cache, in CacheView view, in Tensor filter, in Tensor bias, in Taps taps) =>
+        Count(_inner.CachedDepthwiseConvolution(cache, view, filter, bias, taps));
+
     public Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
         Count(_inner.Attention(query, key, value, queries, keys, spec));

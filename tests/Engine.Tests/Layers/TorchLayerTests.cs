@@ -14,3 +14,13 @@ public sealed class CpuLayerTests : LayerParity
 {
     protected override IBackend Open() => new CpuBackend();
 }
+
+public sealed class ReferenceMixingTests : MixingParity
+{
+    protected override ITrainingBackend Open() => new ReferenceBackend();
+}
+
+public sealed class CpuMixingTests : MixingParity
+{
+    protected override ITrainingBackend Open() => new CpuBackend();
+}

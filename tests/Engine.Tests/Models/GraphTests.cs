@@ -84,7 +84,7 @@ public sealed class GraphTests : IDisposable
         int modelDim = 2 * random.Next(2, 20);
         TransformerConfig config = RandomModel.Config(modelDim, 1, 8, 1, random.Next(10, 60)) with
         {
-            Encoder = Stack(random), Decoder = Stack(random), AlignmentHeads = 0,
+            Encoder = Stack(random, isEncoder: true), Decoder = Stack(random, isEncoder: false), AlignmentHeads = 0,
         };
         bool sharesSource = random.Next(2) == 0;
         if (!sharesSource) config = config with { TargetVocabulary = random.Next(10, 60) };
@@ -111,14 +111,21 @@ public sealed class GraphTests : IDisposable
         };
     }
 
-    private static StackConfig Stack(Random random)
+    private static StackConfig Stack(Random random, bool isEncoder)
     {
         bool Flip() => random.Next(2) == 0;
+        int hidden = random.Next(6) == 0 ? 0 : random.Next(1, 40);
         int? Window() => Flip() ? random.Next(0, 8) : null;
         return new StackConfig
         {
             Layers = random.Next(1, 3),
-            HiddenDim = random.Next(1, 40),
+            HiddenDim = hidden,
+            Mixing = new MixingConfig
+            {
+                Kind = Flip() ? MixingKind.Attention : random.GetItems(Enum.GetValues<MixingKind>(), 1)[0],
+                Kernel = random.Next(1, 6),
+                Dilation = random.Next(1, 4),
+            },
             Attention = new AttentionConfig
             {
                 Kind = random.Next(3) == 0 ? AttentionKind.Additive : AttentionKind.DotProduct,
@@ -127,9 +134,10 @@ public sealed class GraphTests : IDisposable
                 Scale = random.Next(3) == 0 ? 1 : null,
                 WindowLeft = Window(),
                 WindowRight = Window(),
+                Group = isEncoder && random.Next(4) == 0 ? random.Next(1, 9) : null,
             },
             Activation = random.GetItems(Enum.GetValues<Activation>(), 1)[0],
-            Gated = Flip(),
+            Gated = hidden > 0 && Flip(),
             PreNorm = Flip(),
             FinalNorm = Flip(),
             EmbeddingNorm = Flip(),

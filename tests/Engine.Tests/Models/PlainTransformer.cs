@@ -20,9 +20,9 @@ internal sealed class PlainTransformer(ModelData data)
         for (int i = 0; i < encoder.Layers; i++)
         {
             string layer = $"encoder.layers.{i}";
-            memory = SubLayer(encoder, memory, $"{layer}.self_attention_norm", h => Attention(
-                encoder, $"{layer}.self_attention", h, h, (q, k) => IsInWindow(encoder, q, k)));
-            memory = SubLayer(encoder, memory, $"{layer}.feed_forward_norm", h => FeedForward(encoder, layer, h));
+            memory = Mix(encoder, memory, layer, i, (q, k) => IsInWindow(encoder, q, k) && IsInGroup(encoder, q, k), isCausal: false);
+            if (encoder.HiddenDim > 0)
+                memory = SubLayer(encoder, memory, $"{layer}.feed_forward_norm", h => FeedForward(encoder, layer, h));
         }
 
         if (encoder.FinalNorm) memory = Norm(encoder, "encoder.final_norm", memory);
@@ -30,11 +30,10 @@ internal sealed class PlainTransformer(ModelData data)
         for (int i = 0; i < decoder.Layers; i++)
         {
             string layer = $"decoder.layers.{i}";
-            x = SubLayer(decoder, x, $"{layer}.self_attention_norm", h => Attention(
-                decoder, $"{layer}.self_attention", h, h, (q, k) => k <= q && IsInWindow(decoder, q, k)));
+            x = Mix(decoder, x, layer, i, (q, k) => k <= q && IsInWindow(decoder, q, k), isCausal: true);
             x = SubLayer(decoder, x, $"{layer}.cross_attention_norm", h => Attention(
                 decoder, $"{layer}.cross_attention", h, memory, static (_, _) => true));
-            x = SubLayer(decoder, x, $"{layer}.feed_forward_norm", h => FeedForward(decoder, layer, h));
+            if (decoder.HiddenDim > 0) x = SubLayer(decoder, x, $"{layer}.feed_forward_norm", h => FeedForward(decoder, layer, h));
         }
 
         if (decoder.FinalNorm) x = Norm(decoder, "decoder.final_norm", x);
@@ -75,6 +74,64 @@ internal sealed class PlainTransformer(ModelData data)
     private double[][] SubLayer(StackConfig stack, double[][] x, string norm, Func<double[][], double[][]> layer) => stack.PreNorm
         ? Sum(x, layer(Norm(stack, norm, x)))
         : Norm(stack, norm, Sum(x, layer(x)));
+
+    private double[][] Mix(
+        StackConfig stack, double[][] x, string layer, int number, Func<int, int, bool> isSeen, bool isCausal)
+    {
+        if (stack.Mixing.Kind == MixingKind.Attention)
+            return SubLayer(stack, x, $"{layer}.self_attention_norm", h => Attention(stack, $"{layer}.self_attention", h, h, isSeen));
+        int kernel = stack.Mixing.Kernel, before = isCausal ? kernel - 1 : (kernel - 1) / 2;
+        int dilation = (int)Math.Pow(stack.Mixing.Dilation, number);
+        return SubLayer(stack, x, $"{layer}.mixing_norm", h => stack.Mixing.Kind switch
+        {
+            MixingKind.Convolution => Linear($"{layer}.mixing.filter", [.. h.Select((_, t) => (double[])
+                [.. Enumerable.Range(0, kernel).SelectMany(tap => At(h, t + ((tap - before) * dilation)))])]),
+            MixingKind.SeparableConvolution => Separable($"{layer}.mixing", h, kernel, before, dilation),
+            _ => Recurrent(stack.Mixing.Kind, $"{layer}.mixing", h),
+        });
+    }
+
+    private double[] At(double[][] h, int position) =>
+        position >= 0 && position < h.Length ? h[position] : new double[data.Config.ModelDim];
+
+    private double[][] Separable(string name, double[][] h, int kernel, int before, int dilation)
+    {
+        double[][] filter = Matrix($"{name}.depthwise.weight");
+        double[]? bias = data.Tensors.ContainsKey($"{name}.depthwise.bias") ? Matrix($"{name}.depthwise.bias")[0] : null;
+        return Linear($"{name}.pointwise", [.. h.Select((row, t) => row.Select((_, c) => (bias?[c] ?? 0) +
+            Enumerable.Range(0, kernel).Sum(tap => filter[tap][c] * At(h, t + ((tap - before) * dilation))[c])).ToArray())]);
+    }
+
+    private double[][] Recurrent(MixingKind kind, string name, double[][] h)
+    {
+        static double Sigmoid(double value) => 1 / (1 + Math.Exp(-value));
+        int width = data.Config.ModelDim;
+        double[] state = new double[width], memory = new double[width];
+        var y = new double[h.Length][];
+        for (int t = 0; t < h.Length; t++)
+        {
+            double[] a = Linear($"{name}.input", [h[t]])[0], b = Linear($"{name}.hidden", [state])[0];
+            double Gate(int gate, int c) => a[(gate * width) + c] + b[(gate * width) + c];
+            for (int c = 0; c < width; c++)
+            {
+                if (kind == MixingKind.Recurrent) state[c] = Math.Tanh(Gate(0, c));
+                else if (kind == MixingKind.Lstm)
+                {
+                    memory[c] = (Sigmoid(Gate(1, c)) * memory[c]) + (Sigmoid(Gate(0, c)) * Math.Tanh(Gate(2, c)));
+                    state[c] = Sigmoid(Gate(3, c)) * Math.Tanh(memory[c]);
+                }
+                else
+                {
+                    double z = Sigmoid(Gate(1, c)), n = Math.Tanh(a[(2 * width) + c] + (Sigmoid(Gate(0, c)) * b[(2 * width) + c]));
+                    state[c] = ((1 - z) * n) + (z * state[c]);
+                }
+            }
+
+            y[t] = [.. state];
+        }
+
+        return y;
+    }
 
     private double[][] Attention(
         StackConfig stack, string name, double[][] x, double[][] memory, Func<int, int, bool> isSeen)
@@ -139,6 +196,9 @@ internal sealed class PlainTransformer(ModelData data)
         matrix = [.. tensor.ReadFloats().Chunk(tensor.Shape.Columns).Select(static row => ErrorBound.Widen(row))];
         return _matrices[name] = matrix;
     }
+
+    private static bool IsInGroup(StackConfig stack, int query, int key) =>
+        stack.Attention.Group is not { } size || query / size == key / size;
 
     private static bool IsInWindow(StackConfig stack, int query, int key) =>
         key >= query - (long)(stack.Attention.WindowLeft ?? int.MaxValue) &&

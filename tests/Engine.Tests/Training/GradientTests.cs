@@ -181,6 +181,50 @@ public sealed class GradientTests : IDisposable
         }
     }
 
+    [Theory, MemberData(nameof(AllTaps))]
+    public void The_gradients_of_convolutions(int count, int before, int dilation)
+    {
+        var taps = new Taps(count, before, dilation);
+        int[] lengths = [4, 0, 1, 3];
+        Table x = Table(8, 3, seed: 25), filter = Table(count, 3, seed: 26), bias = Table(1, 3, seed: 27);
+        Check(
+            $"{taps}", [x], t => _backend.Unfold(t[0], Ragged.Create(_backend, lengths), taps),
+            (_, dy, into) => Give(into[0], _backend.UnfoldBackward(dy, Ragged.Create(_backend, lengths), taps)));
+        Check(
+            $"{taps}, columns", [x, filter, bias],
+            t => _backend.DepthwiseConvolution(t[0], t[1], t[2], Ragged.Create(_backend, lengths), taps),
+            (t, dy, into) => Give(into[0], _backend.DepthwiseConvolutionBackward(
+                t[0], t[1], dy, Ragged.Create(_backend, lengths), taps, into[1], into[2])));
+    }
+
+    public static TheoryData<int, int, int> AllTaps => new() { { 1, 0, 1 }, { 1, 1, 1 }, { 3, 1, 1 }, { 3, 2, 2 }, { 2, -1, 1 } };
+
+    [Theory]
+    [InlineData(CellKind.Tanh)]
+    [InlineData(CellKind.Lstm)]
+    [InlineData(CellKind.Gru)]
+    public void The_gradients_of_a_cell(CellKind kind)
+    {
+        Table input = Table(3, 2 * kind.Gates(), seed: 28), hidden = Table(3, 2 * kind.Gates(), seed: 29);
+        Check(
+            $"{kind}", [input, hidden, Table(3, 2 * kind.States(), seed: 30)], t => _backend.RecurrentCell(t[0], t[1], t[2], kind),
+            (t, dy, into) =>
+            {
+                Give(into[0], _backend.RecurrentCellBackward(t[0], t[1], t[2], dy, kind, out Tensor ofHidden, out Tensor ofState));
+                Give(into[1], ofHidden);
+                Give(into[2], ofState);
+            });
+    }
+
+    [Theory, InlineData(-1), InlineData(0), InlineData(2), InlineData(9)]
+    public void The_gradients_of_a_position(int position)
+    {
+        int[] lengths = [4, 0, 1, 3];
+        Check(
+            $"{position}", [Table(8, 3, seed: 31)], t => _backend.TakePosition(t[0], Ragged.Create(_backend, lengths), position),
+            (_, dy, into) => _backend.TakePositionBackward(dy, Ragged.Create(_backend, lengths), position, into[0]));
+    }
+
     [Fact]
     public void Attention_without_dropout_is_that_of_inference() => InFrame(() =>
     {

@@ -32,6 +32,13 @@ public sealed class TapeTests
         ["learned positions"] = static stack => stack with { Positions = new PositionConfig { Kind = PositionKind.Learned } },
         ["embedding norm"] = static stack => stack with { EmbeddingNorm = true, Positions = new PositionConfig { Kind = PositionKind.None } },
         ["window"] = static stack => stack with { Attention = stack.Attention with { WindowLeft = 1, WindowRight = 1 } },
+        ["groups"] = static stack => stack with { Attention = stack.Attention with { Group = 3 } },
+        ["recurrent"] = static stack => stack with { Mixing = new MixingConfig { Kind = MixingKind.Recurrent } },
+        ["lstm"] = static stack => stack with { Mixing = new MixingConfig { Kind = MixingKind.Lstm } },
+        ["gru"] = static stack => stack with { PreNorm = true, Mixing = new MixingConfig { Kind = MixingKind.Gru } },
+        ["convolution"] = static stack => stack with { Mixing = new MixingConfig { Kind = MixingKind.Convolution, Dilation = 2 } },
+        ["separable"] = static stack => stack with { Mixing = new MixingConfig { Kind = MixingKind.SeparableConvolution, Kernel = 4 } },
+        ["without feed-forward"] = static stack => stack with { HiddenDim = 0, PreNorm = true },
     };
 
     public static TheoryData<string, bool> Kinds
@@ -348,20 +355,26 @@ public sealed class TapeTests
     }
 
     [Fact]
-    public void A_part_of_a_result_has_no_gradient_but_through_attention()
+    public void A_part_of_a_result_gives_its_gradient_to_these_columns()
     {
         using ModelData model = Model(static stack => stack);
         using var graph = new TrainingGraph(model);
         graph.InFrame(() =>
         {
-            Tensor outside = graph.Backend.Rent(new Shape(2, 6), DType.Float32);
+            Tensor outside = graph.Backend.Rent(new Shape(2, 6), DType.Float32), dy = graph.Backend.Rent(new Shape(2, 2), DType.Float32);
             graph.Backend.Clear(outside);
+            graph.Backend.Write(dy, [1f, 2, 3, 4]);
             graph.Tape.Record(default, 0);
             Tensor x = graph.Tape.Add(outside, outside), part = x.ColumnRange(2, 2), y = graph.Tape.Add(part, part);
-            Assert.Throws<InvalidOperationException>(() => graph.Tape.Backward(y, y));
+            graph.Tape.Backward(y, dy);
+            Assert.Equal([0.0, 0, 4, 8, 0, 0, 0, 0, 12, 16, 0, 0], graph.Backend.ReadDoubles(graph.Tape.GradientOf(outside)));
+            graph.Tape.Record(default, 0);
+            Tensor columns = outside.ColumnRange(2, 2);
+            y = graph.Tape.Add(columns, columns);
+            graph.Tape.Backward(y, dy);
+            Assert.Equal([2.0, 4, 6, 8], graph.Backend.ReadDoubles(graph.Tape.GradientOf(columns)));
             graph.Tape.Record(default, 0);
             Ragged sentence = Ragged.Create(graph.Tape, [2]);
-            Tensor columns = outside.ColumnRange(2, 2);
             y = graph.Tape.Attention(columns, columns, columns, sentence, sentence, new AttentionSpec(1, 1, AttentionMask.None));
             Assert.Throws<InvalidOperationException>(() => graph.Tape.Backward(y, y));
             return true;

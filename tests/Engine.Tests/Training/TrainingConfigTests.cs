@@ -54,6 +54,17 @@ public sealed partial class TrainingConfigTests : IDisposable
         Assert.False(encoder.PreNorm);
     }
 
+    [Fact]
+    public void What_mixes_positions_is_said_for_both_stacks_or_for_one()
+    {
+        ModelSettings both = _folder.Load("model.mixing=gru", "model.encoderGroup=8").Model;
+        Assert.Equal((MixingKind.Gru, MixingKind.Gru), (both.Encoder.Mixing.Kind, both.Decoder.Mixing.Kind));
+        Assert.Equal((8, null), (both.Encoder.Attention.Group, both.Decoder.Attention.Group));
+        ModelSettings one = _folder.Load("model.encoderMixing=separable_convolution", "model.kernel=5", "model.dilation=2").Model;
+        Assert.Equal(new MixingConfig { Kind = MixingKind.SeparableConvolution, Kernel = 5, Dilation = 2 }, one.Encoder.Mixing);
+        Assert.Equal(MixingKind.Attention, one.Decoder.Mixing.Kind);
+    }
+
     [Theory]
     [InlineData("\"training.steps\" is missing, expected a number of steps, or of epochs.", "training={}")]
     [InlineData("\"training.clip\" is -1, expected a number, at least 0.", "training.clip=-1")]
@@ -73,6 +84,11 @@ public sealed partial class TrainingConfigTests : IDisposable
     [InlineData(
         "\"model.maxPositions\" is 100, expected more than data.maxLength, 256, as there is an end token too.",
         "model.positions=learned", "model.maxPositions=100")]
+    [InlineData("\"model.scale\" is -0.5, expected a number greater than 0, or null.", "model.scale=-0.5")]
+    [InlineData("\"model.kernel\" is 0, expected a whole number from 1 to 4096.", "model.kernel=0")]
+    [InlineData(
+        "\"model.encoderMixing\" is \"rnn\", expected \"attention\" or \"recurrent\" or \"lstm\" or \"gru\" or \"convolution\" or \"separable_convolution\".",
+        "model.encoderMixing=rnn")]
     [InlineData("\"data.train\" is \"x\", expected a JSON object.", "data.train=x")]
     [InlineData(
         "\"data.train.targetColumn\" is 1, expected another column than the source's.",
@@ -86,6 +102,14 @@ public sealed partial class TrainingConfigTests : IDisposable
     {
         ModelFormatException wrong = Assert.Throws<ModelFormatException>(() => _folder.Load(changes));
         Assert.Equal($"{_folder.ConfigFile}: {message}", wrong.Message);
+    }
+
+    [Fact]
+    public void The_scale_of_attention_is_the_papers_unless_it_is_said()
+    {
+        Assert.Null(_folder.Load().Model.Decoder.Attention.Scale);
+        TrainingConfig unscaled = _folder.Load("model.scale=1");
+        Assert.Equal((1f, 1f), (unscaled.Model.Encoder.Attention.Scale!.Value, unscaled.Model.Decoder.Attention.Scale!.Value));
     }
 
     [Theory]
