@@ -64,6 +64,7 @@ public sealed class TableOneStudy
 
     private List<StudySection> Sections()
     {
+        WarmUp();
         Sweep[] byLength = [.. LayerType.All.Select(type => Measure(type, "n", _lengths, n => (n, new LayerSize(_width, Kernel, Reach))))];
         Sweep[] byWidth = [.. LayerType.All.Select(type => Measure(type, "d", _widths, d => (_length, new LayerSize(d, Kernel, Reach))))];
         Sweep[] byKernel = [.. LayerType.All.Where(static type => type is { IsConvolution: true, IsDilated: false })
@@ -80,10 +81,21 @@ public sealed class TableOneStudy
             Section("Work and time by width", "d", $"n = {_length}, k = {Kernel}, r = {Reach}", byWidth),
             Section("Work and time by the width of a filter", "k", $"n = {_length}, d = {_width}", byKernel),
             Section("Work and time by the reach of attention", "r", $"n = {2 * _length}, d = {_width}", byReach),
-            sequential, paths, Crossings(byLength, byWidth),
+            sequential, paths, Crossings(byLength),
         ];
         if (_other is not null) sections.Add(OtherBackend(byLength));
         return sections;
+    }
+
+    private void WarmUp()
+    {
+        if (_options.Quick) return;
+        _options.Say("all layers once, before they are timed");
+        foreach (LayerType type in LayerType.All)
+        {
+            using var bench = new LayerBench(_options.Backend, type, new LayerSize(_width, Kernel, Reach), _options.Seed);
+            bench.WarmUp(TimeSpan.FromMilliseconds(300), _cancellation);
+        }
     }
 
     private Sweep Measure(LayerType type, string name, int[] sizes, Func<int, (int Positions, LayerSize Size)> shape)
@@ -109,7 +121,7 @@ public sealed class TableOneStudy
     private static StudySection Table(
         Sweep[] byLength, Sweep[] byWidth, Sweep[] byOther, int[] chains, int longest, string[] paths)
     {
-        var rows = new List<IReadOnlyList<StudyCell>>();
+        List<IReadOnlyList<StudyCell>> rows = [], order = [];
         for (int i = 0; i < byLength.Length; i++)
         {
             Sweep n = byLength[i], d = byWidth[i];
@@ -117,9 +129,9 @@ public sealed class TableOneStudy
             rows.Add(
             [
                 Of(n.Type.Name), Of(n.Type.Complexity), Of(n.CoreFit.Describe()), Of(d.CoreFit.Describe()), Of(other?.CoreFit.Describe() ?? ""),
-                Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""), Of(n.Type.Sequential), Of(chains[i]),
-                Of(n.Type.Path), Of(paths[i]),
+                Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""),
             ]);
+            order.Add([Of(n.Type.Name), Of(n.Type.Sequential), Of(chains[i]), Of(n.Type.Path), Of(paths[i])]);
         }
 
         return new StudySection(
@@ -134,12 +146,15 @@ public sealed class TableOneStudy
             ],
             [
                 new StudyTable(
-                    "Layer types",
+                    "Complexity of a layer: powers of its work, and of its time",
                     [
-                        new("layer"), new("complexity"), new("power of n"), new("of d"), new("of k or r"), new("time: n"), new("d"), new("k or r"),
-                        new("sequential"), new("chain", "calls", "N0"), new("longest path"), new("measured"),
+                        new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"), new("time: d"),
+                        new("time: k or r"),
                     ],
                     rows),
+                new StudyTable(
+                    "Sequential operations and maximum path length",
+                    [new("layer"), new("sequential"), new("chain", "calls", "N0"), new("longest path"), new("measured")], order),
             ],
             []);
     }
@@ -298,19 +313,19 @@ public sealed class TableOneStudy
 
     private static string Layers(int count) => $"{count.ToString("N0", CultureInfo.InvariantCulture)} layer{(count == 1 ? "" : "s")}";
 
-    private StudySection Crossings(Sweep[] byLength, Sweep[] byWidth)
+    private StudySection Crossings(Sweep[] byLength)
     {
-        Sweep Of1(string name, Sweep[] sweeps) => sweeps.Single(sweep => sweep.Type.Name == name);
-        Sweep attention = Of1("self-attention", byLength), recurrent = Of1("recurrent", byLength), lstm = Of1("LSTM", byLength);
-        Sweep band = Of1("restricted self-attention, a band", byLength);
+        Sweep Named(string name) => byLength.Single(sweep => sweep.Type.Name == name);
+        Sweep attention = Named("self-attention"), recurrent = Named("recurrent"), lstm = Named("LSTM");
         (Sweep longFilter, Sweep bandOfAll) = LongFilters();
         var rows = new List<IReadOnlyList<StudyCell>>();
         var plots = new List<StudyPlot>();
         Compare("self-attention and a recurrent layer, by n", "n = d", _width, attention, recurrent, "n");
         Compare("self-attention and an LSTM, by n", "n = 4 d", 4 * _width, attention, lstm, "n");
-        (Sweep wide, Sweep also) = (Reaches(), recurrent);
-        Compare($"restricted self-attention and a recurrent layer, by r at n = {_lengths[^1]}", "r = d", _width, wide, Flat(also, wide), "r");
-        Compare("self-attention and restricted self-attention, by n", "n = r", Reach, attention, band, "n");
+        Sweep reaches = Reaches();
+        Compare(
+            $"restricted self-attention and a recurrent layer, by r at n = {_lengths[^1]}", "r = d", _width, reaches,
+            Flat(recurrent, reaches), "r");
         Compare(
             "a separable convolution with k = n and restricted self-attention with its projections, by n", $"n = 2 r + 3 d",
             (2 * Reach) + (3 * _width), longFilter, bandOfAll, "n", withLinear: true);
@@ -319,8 +334,9 @@ public sealed class TableOneStudy
             [
                 "By formula, by counted multiply-adds, and by time: the point from which on the first of the two does more than the second. Without "
                 + "projections, except in the last row, whose formulas are n² d + n d² and 2 r n d + 4 n d². Counted crossings lie beyond those of the "
-                + "formula where a window or a filter is cut off at the ends of the sequence. A recurrent layer's time is that of products with few "
-                + "rows, which are bound by memory and not by arithmetic: so attention overtakes it in time far beyond n = d.",
+                + "formula where a window or a filter is cut off at the ends of the sequence. Times cross elsewhere, as the same number of "
+                + "multiply-adds does not take the same time everywhere: products with one row, as a recurrent layer has them, wait for weights; "
+                + "a filter for each column reads as much as it multiplies; a softmax has exponentials.",
             ],
             [
                 new StudyTable(
@@ -333,18 +349,24 @@ public sealed class TableOneStudy
         {
             StudyPoint? counted = withLinear ? Crossing(one.Work, two.Work) : Crossing(one.Core, two.Core);
             StudyPoint? timed = withLinear ? Crossing(one.Time, two.Time) : Crossing(one.CoreTime, two.CoreTime);
-            rows.Add([Of(what), Of(formula), Of(value), Where(counted, one), Where(timed, one)]);
+            rows.Add(
+            [
+                Of(what), Of(formula), Of(value), Where(counted, withLinear ? one.Work : one.Core, withLinear ? two.Work : two.Core),
+                Where(timed, withLinear ? one.Time : one.CoreTime, withLinear ? two.Time : two.CoreTime),
+            ]);
             plots.Add(new StudyPlot(
                 $"Time: {what}", new StudyAxis(axis, IsLogarithmic: true), new StudyAxis("time", "ms", true),
                 [
                     new(one.Type.Name, withLinear ? one.Time : one.CoreTime), new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
                 ],
-                timed is { } at ? [new StudyMark(at.X, at.Y, $"{axis} = {at.X:N0}")] : []));
+                timed is { } at ? [new StudyMark(at.X, at.Y, string.Create(CultureInfo.InvariantCulture, $"{axis} = {at.X:N0}"))] : []));
         }
 
-        static StudyCell Where(StudyPoint? point, Sweep sweep) => point is { } at
+        static StudyCell Where(StudyPoint? point, IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two) => point is { } at
             ? Of(at.X.ToString("N0", CultureInfo.InvariantCulture))
-            : Of($"not from {sweep.Points[0].Size:N0} to {sweep.Points[^1].Size:N0}");
+            : Of(string.Create(
+                CultureInfo.InvariantCulture,
+                $"nowhere: the first does {(one[0].Y < two[0].Y ? "less" : "more")} from {one[0].X:N0} to {one[Math.Min(one.Count, two.Count) - 1].X:N0}"));
     }
 
     // Separable convolutions as wide as the sequence, and a band of attention beside them.
