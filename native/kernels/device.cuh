@@ -23,6 +23,7 @@ DEVICE int block_y() { return (int)__nvvm_read_ptx_sreg_ctaid_y(); }
 DEVICE int block_z() { return (int)__nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE int grid_x() { return (int)__nvvm_read_ptx_sreg_nctaid_x(); }
 DEVICE int grid_y() { return (int)__nvvm_read_ptx_sreg_nctaid_y(); }
+DEVICE int grid_z() { return (int)__nvvm_read_ptx_sreg_nctaid_z(); }
 
 DEVICE void block_barrier() { __syncthreads(); }
 DEVICE void warp_barrier() { __nvvm_bar_warp_sync(AllLanes); }

@@ -135,6 +135,14 @@ internal static class Checks
         RowChecks.Pair(value, nameof(value), valueGradient, nameof(valueGradient));
     }
 
+    /// <summary>The gradient of rows that were taken at a position.</summary>
+    public static void PositionGradient(in Tensor dy, int sentences, int columns)
+    {
+        RowChecks.Floats(dy, nameof(dy));
+        if (dy.Shape != new Shape(sentences, columns))
+            throw new ArgumentException($"dy is {dy}, expected {new Shape(sentences, columns)}.", nameof(dy));
+    }
+
     private static void Ids(in Tensor ids, string name)
     {
         if (ids.Type != DType.Int32 || ids.Rows != 1)

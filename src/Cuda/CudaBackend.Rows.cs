@@ -200,13 +200,19 @@ public sealed unsafe partial class CudaBackend
     {
         RowChecks.Pair(x, nameof(x), y, nameof(y));
         Tensor z = Rent(x.Shape, DType.Float32);
-        if (z.Shape.Count == 0) return z;
+        RunElementwise(kernel, x, y, z);
+        return z;
+    }
+
+    // z may be x or y.
+    private void RunElementwise(Kernel kernel, in Tensor x, in Tensor y, in Tensor z)
+    {
+        if (z.Shape.Count == 0) return;
         Spread spread = Spread.Over(z.Shape, Seam.Of(x) | Seam.Of(y) | Seam.Of(z));
         Launch(
             kernel, spread.Across, spread.Down, 1, ThreadsOfWide, 0,
             Address(x), (long)x.Stride, Address(y), (long)y.Stride, Address(z), (long)z.Stride, spread.Rows, spread.Columns,
             spread.IsAligned);
-        return z;
     }
 
     // Whether all rows are numbers of which two are read and written at once.
@@ -224,6 +230,9 @@ public sealed unsafe partial class CudaBackend
 
         // A vector that all rows share, so rows cannot be one long row.
         public static Seam OfVector(in Tensor x) => new(Address(x), !x.IsNone);
+
+        // Rows or parts of rows that follow each other, so many columns apart.
+        public static Seam OfColumns(int columns) => new((long)columns * sizeof(float), false);
 
         public static Seam operator |(Seam left, Seam right) => new(left.Bits | right.Bits, left.HasGaps || right.HasGaps);
 
@@ -245,5 +254,9 @@ public sealed unsafe partial class CudaBackend
             return new Spread(
                 rows, columns, Blocks(threads, ThreadsOfWide), GridRows(Blocks(rows, ofBlock)), seam.IsMultipleOf(BytesOfThread) ? 1 : 0);
         }
+
+        // For a kernel that must know which row a number is in.
+        public static Spread OfRows(int rows, int columns, Seam seam) =>
+            Over(new Shape(rows, columns), seam with { HasGaps = true });
     }
 }

@@ -1,4 +1,5 @@
 // The kernels of native/kernels by name: each is named once, when the backend is made, and loaded when it is first launched.
+using Engine.Backends;
 using Engine.Cuda.Device;
 using Engine.Tensors;
 
@@ -63,6 +64,17 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel CachedWeightsDot = find("cache", "cached_weights_dot");
     public readonly Kernel CachedWeightsAdditive = find("cache", "cached_weights_additive");
 
+    public readonly Kernel Unfold = find("sequence", "unfold");
+    public readonly Kernel Depthwise = find("sequence", "depthwise");
+    public readonly Kernel CachedUnfold = find("sequence", "cached_unfold");
+    public readonly Kernel CachedDepthwise = find("sequence", "cached_depthwise");
+    public readonly Kernel TakePosition = find("sequence", "take_position");
+    public readonly Kernel PutPosition = find("sequence", "put_position");
+    public readonly Kernel CellTanh = find("sequence", "cell_tanh");
+    public readonly Kernel CellLstm = find("sequence", "cell_lstm");
+    public readonly Kernel CellGru = find("sequence", "cell_gru");
+    public readonly Kernel Cut = find("sequence", "cut");
+
     public readonly Kernel GemmFloat32 = find("gemm", "gemm_f32");
     public readonly Kernel GemmFloat16 = find("gemm", "gemm_f16");
     public readonly Kernel GemmBFloat16 = find("gemm", "gemm_bf16");
@@ -123,6 +135,14 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
         1 => isAdditive ? CachedAdditive1 : CachedDot1,
         2 => isAdditive ? CachedAdditive2 : CachedDot2,
         _ => isAdditive ? CachedAdditive4 : CachedDot4,
+    };
+
+    /// <summary>A recurrent cell.</summary>
+    public Kernel Cell(CellKind kind) => kind switch
+    {
+        CellKind.Tanh => CellTanh,
+        CellKind.Lstm => CellLstm,
+        _ => CellGru,
     };
 
     /// <summary>Attention to a part of a history, for a number of value columns a lane: 1, 2 or 4.</summary>

@@ -1,4 +1,5 @@
 // The kernels of training by name. Apart from the others, and asked for when training begins, so that a translator need not compile them.
+using Engine.Backends;
 using Engine.Cuda.Device;
 
 namespace Engine.Cuda;
@@ -25,6 +26,14 @@ internal sealed class TrainingKernels(Func<string, string, Kernel> find)
     public readonly Kernel NormGradient512 = find("norm_gradient", "norm_gradient_512");
     public readonly Kernel NormGradient1024 = find("norm_gradient", "norm_gradient_1024");
 
+    public readonly Kernel UnfoldGradient = find("sequence_gradient", "unfold_gradient");
+    public readonly Kernel DepthwiseGradient = find("sequence_gradient", "depthwise_gradient");
+    public readonly Kernel FilterGradient = find("sequence_gradient", "filter_gradient");
+    public readonly Kernel TakePositionGradient = find("sequence_gradient", "take_position_gradient");
+    public readonly Kernel CellTanhGradient = find("sequence_gradient", "cell_tanh_gradient");
+    public readonly Kernel CellLstmGradient = find("sequence_gradient", "cell_lstm_gradient");
+    public readonly Kernel CellGruGradient = find("sequence_gradient", "cell_gru_gradient");
+
     public readonly Kernel CrossEntropy = find("cross_entropy", "cross_entropy");
 
     // Three modules are long, and not every model has both kinds of attention.
@@ -33,6 +42,14 @@ internal sealed class TrainingKernels(Func<string, string, Kernel> find)
     /// <summary>Attention of sentences with dropout, for a number of value columns a lane: 1, 2 or 4.</summary>
     public Kernel Attention(bool isAdditive, int columns) =>
         Find("attention_dropout", isAdditive ? "attention_dropout_additive" : "attention_dropout_dot", columns);
+
+    /// <summary>The gradients of a recurrent cell.</summary>
+    public Kernel CellGradient(CellKind kind) => kind switch
+    {
+        CellKind.Tanh => CellTanhGradient,
+        CellKind.Lstm => CellLstmGradient,
+        _ => CellGruGradient,
+    };
 
     /// <summary>The gradient of queries, for a number of columns a lane: 1, 2 or, for dot products, 4.</summary>
     public Kernel GradientOfQueries(bool isAdditive, int columns) => isAdditive

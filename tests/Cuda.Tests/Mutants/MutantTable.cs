@@ -274,6 +274,48 @@ internal static class MutantTable
         new(
             "additive_gradient", "gradient_of_keys_additive_2", @"^mul\.wide\.s32 (\S+), (\S+), 12;", 1, "mul.wide.s32 $1, $2, 8;",
             "stride", "additive gradient"),
+
+        new("sequence", "unfold", @"^setp\.gt\.s64 (\S+), (\S+), -1;", 1, "setp.gt.s64 $1, $2, -2;", "bound", "convolution"),
+        new("sequence", "unfold", @"^setp\.lt\.s64 (\S+), (\S+), (\S+);", 2, "setp.le.s64 $1, $2, $3;", "bound", "convolution"),
+        new("sequence", "unfold", @"^st\.global\.v4\.f32", 1, "", "store", "convolution"),
+        new(
+            "sequence", "depthwise", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 3, "mul.rn.f32 $1, $2, $3;",
+            "operator", "convolution"),
+        new("sequence", "depthwise", @"^and\.b32 (\S+), (\S+), 3;", 2, "and.b32 $1, $2, 1;", "mask", "convolution"),
+        new("sequence", "cached_unfold", @"^and\.b64 (\S+), (\S+), 15;", 1, "and.b64 $1, $2, 7;", "mask", "cached convolution"),
+        new("sequence", "cached_depthwise", @"^st\.global\.v4\.f32", 1, "", "store", "cached convolution"),
+        new(
+            "sequence", "cached_depthwise", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "fma.rn.f32 $1, $2, $2, $4;",
+            "operands", "cached convolution"),
+        new("sequence", "take_position", @"^setp\.gt\.s32 (\S+), (\S+), -1;", 2, "setp.gt.s32 $1, $2, -2;", "bound", "positions"),
+        new("sequence", "put_position", @"^setp\.le\.s32 (\S+), (\S+), (\S+);", 1, "setp.lt.s32 $1, $2, $3;", "bound", "positions"),
+        new("sequence", "cut", @"^min\.s64", 1, "max.s64", "operator", "positions"),
+        new("sequence", "cell_tanh", "0f3F200000", 1, "0f40200000", "constant", "cells"),
+        new("sequence", "cell_lstm", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 2, "div.rn.f32 $1, $3, $2;", "operands", "cells"),
+        new("sequence", "cell_lstm", @"^st\.global\.f32", 2, "", "store", "cells"),
+        new("sequence", "cell_gru", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 2, "sub.rn.f32 $1, $3, $2;", "operands", "cells"),
+
+        new(
+            "sequence_gradient", "unfold_gradient", @"^sub\.s64 (\S+), (\S+), (\S+);", 2, "add.s64 $1, $2, $3;",
+            "sign", "convolution gradient"),
+        new(
+            "sequence_gradient", "depthwise_gradient", @"^fma\.rn\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "mul.rn.f32 $1, $2, $3;",
+            "operator", "convolution gradient"),
+        new(
+            "sequence_gradient", "filter_gradient", @"^add\.s64 (\S+), (\S+), 16;", 1, "add.s64 $1, $2, 15;",
+            "stride", "convolution gradient"),
+        new(
+            "sequence_gradient", "filter_gradient", @"^selp\.f32 (\S+), (\S+), (\S+), (\S+);", 2, "mov.f32 $1, $2;",
+            "guard", "convolution gradient"),
+        new(
+            "sequence_gradient", "take_position_gradient", @"^setp\.gt\.s32 (\S+), (%r\d+), (%r\d+);", 1, "setp.ge.s32 $1, $2, $3;",
+            "bound", "positions"),
+        new("sequence_gradient", "take_position_gradient", @"^st\.global\.v4\.f32", 1, "", "store", "positions"),
+        new("sequence_gradient", "cell_tanh_gradient", @"^st\.global\.u32", 1, "", "store", "cells"),
+        new(
+            "sequence_gradient", "cell_lstm_gradient", @"^sub\.rn\.f32 (\S+), (\S+), (\S+);", 3, "sub.rn.f32 $1, $3, $2;",
+            "operands", "cells"),
+        new("sequence_gradient", "cell_gru_gradient", @"^mul\.rn\.f32", 11, "add.rn.f32", "operator", "cells"),
     ];
 
     // An exchange with the lane whose number differs in one bit.

@@ -50,6 +50,11 @@ internal static class OperatorCases
             UsesOwnProducts = false, Arithmetic = Arithmetic.TensorFloat32,
         },
         ["copied blocks"] = new(CopiedBlocks),
+        ["convolution"] = new(Convolution),
+        ["cached convolution"] = new(CachedConvolution),
+        ["positions"] = new(Positions),
+        ["cells"] = new(Cells),
+        ["convolution gradient"] = new(ConvolutionGradient),
         ["dropout"] = new(Dropped),
         ["slopes"] = new(Slopes),
         ["loss"] = new(Loss),
@@ -444,6 +449,134 @@ internal static class OperatorCases
             var own = copied == cache ? view : view with { Blocks = bench.Integers(2, 1, 0, 1) };
             bench.Give(bench.Backend.CachedAttention(bench.Table(2, Width, 5), copied, own, spec));
             bench.Backend.FreeCache(copied);
+        }
+    }
+
+    // Taps to both sides, dilated ones behind, such as are all ahead, and more than a sentence has positions; an empty sentence, and one
+    // that is longer than what a thread of the filter's gradient reads at once. Columns that four numbers fill, and such as they do not.
+    private static readonly int[] Sentences = [5, 0, 1, 21];
+    private static readonly Taps[] Filters = [Taps.Centered(3), Taps.Causal(4, 2), new(2, -1), Taps.Centered(12)];
+
+    private static void Convolution(Bench bench)
+    {
+        int rows = Sentences.Sum();
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            Ragged batch = Ragged.Create(bench.Backend, Sentences);
+            foreach (int columns in new[] { 44, 37 })
+            {
+                Tensor x = bench.Table(rows, columns, 1), bias = bench.Table(1, columns, 2);
+                foreach (Taps taps in Filters)
+                {
+                    Tensor filter = bench.Table(taps.Count, columns, 3);
+                    bench.GiveAlone(rows, taps.Count * columns, () => bench.Backend.Unfold(x, batch, taps));
+                    bench.GiveAlone(rows, columns, () => bench.Backend.DepthwiseConvolution(x, filter, bias, batch, taps));
+                    bench.GiveAlone(rows, columns, () => bench.Backend.DepthwiseConvolution(x, filter, Tensor.None, batch, taps));
+                }
+            }
+        }
+    }
+
+    // A cache of values alone, in blocks that are out of order; histories of one position and of more than a block.
+    private static void CachedConvolution(Bench bench)
+    {
+        const int Blocks = 6;
+        int[] lengths = [1, 35, 16];
+        int[][] blocks = [[4], [2, 5, 0], [3]];
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            foreach (int columns in new[] { 44, 37 })
+            {
+                KeyValueCache cache = bench.Backend.AllocateCache(Blocks, 0, columns, 1);
+                for (int row = 0; row < lengths.Length; row++)
+                {
+                    int[] own = blocks[row];
+                    int[] slots = [.. Enumerable.Range(0, lengths[row]).Select(place => (own[place / 16] * 16) + (place % 16))];
+                    Tensor values = bench.Table(lengths[row], columns, 20 + row);
+                    bench.Backend.Append(cache, bench.Table(lengths[row], 0, 10), values, bench.Row(slots));
+                }
+
+                int[] table = [.. blocks.SelectMany(static row => row.Concat(new int[3 - row.Length]))];
+                var view = new CacheView(bench.Integers(3, 3, table), bench.Row(lengths), lengths.Max());
+                foreach (Taps taps in Filters)
+                {
+                    Tensor filter = bench.Table(taps.Count, columns, 3), bias = bench.Table(1, columns, 4);
+                    bench.GiveAlone(3, taps.Count * columns, () => bench.Backend.CachedUnfold(cache, view, taps));
+                    bench.GiveAlone(3, columns, () => bench.Backend.CachedDepthwiseConvolution(cache, view, filter, bias, taps));
+                }
+
+                bench.Backend.FreeCache(cache);
+            }
+        }
+    }
+
+    private static void Positions(Bench bench)
+    {
+        int rows = Sentences.Sum();
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            Ragged batch = Ragged.Create(bench.Backend, Sentences);
+            foreach (int columns in new[] { 44, 37 })
+            {
+                Tensor x = bench.Table(rows, columns, 1), gradient = bench.Into(rows, columns, 2);
+                foreach (int position in new[] { -1, 0, 4, 20 })
+                {
+                    bench.GiveAlone(Sentences.Length, columns, () => bench.Backend.TakePosition(x, batch, position));
+                    bench.Backend.TakePositionBackward(bench.Table(Sentences.Length, columns, 3), batch, position, gradient);
+                }
+
+                Tensor[] positions =
+                    [.. Enumerable.Range(0, batch.Longest).Select(place => bench.Table(Sentences.Length, columns, 100 + place))];
+                bench.GiveAlone(rows, columns, () => bench.Backend.JoinPositions(positions, batch));
+            }
+
+            bench.Give(bench.Backend.Cut(batch, 4).Offsets);
+        }
+    }
+
+    // Numbers far from 0 and near to it, so that both halves of a hyperbolic tangent are used.
+    private static void Cells(Bench bench)
+    {
+        foreach ((int rows, int columns) in new[] { (3, 37), (2, 132) })
+        {
+            foreach (CellKind kind in Enum.GetValues<CellKind>())
+            {
+                (int gates, int states) = (kind.Gates() * columns, kind.States() * columns);
+                Tensor input = bench.Table(rows, gates, 1), hidden = bench.Table(rows, gates, 2), state = bench.Table(rows, states, 3);
+                bench.GiveAlone(rows, states, () => bench.Backend.RecurrentCell(input, hidden, state, kind));
+                Tensor dy = bench.Table(rows, states, 4);
+                bench.Give(bench.Backend.RecurrentCellBackward(
+                    input, hidden, state, dy, kind, out Tensor ofHidden, out Tensor ofState));
+                bench.Give(ofHidden);
+                bench.Give(ofState);
+            }
+        }
+    }
+
+    private static void ConvolutionGradient(Bench bench)
+    {
+        int rows = Sentences.Sum();
+        foreach ((int before, int around) in Places)
+        {
+            bench.Lay(before, around);
+            Ragged batch = Ragged.Create(bench.Backend, Sentences);
+            foreach (int columns in new[] { 44, 37 })
+            {
+                Tensor x = bench.Table(rows, columns, 1), dy = bench.Table(rows, columns, 2);
+                foreach (Taps taps in Filters)
+                {
+                    Tensor unfolded = bench.Table(rows, taps.Count * columns, 3), filter = bench.Table(taps.Count, columns, 4);
+                    bench.GiveAlone(rows, columns, () => bench.Backend.UnfoldBackward(unfolded, batch, taps));
+                    Tensor ofFilter = bench.Into(taps.Count, columns, 5), ofBias = bench.Into(1, columns, 6);
+                    bench.GiveAlone(rows, columns, () => bench.Backend.DepthwiseConvolutionBackward(
+                        x, filter, dy, batch, taps, ofFilter, ofBias));
+                }
+
+                bench.Backend.Accumulate(bench.Into(rows, columns, 7), x);
+            }
         }
     }
 

@@ -75,6 +75,32 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
         in Tensor query, in Tensor key, in Tensor score, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
         Passed(Before().AttentionWeights(query, key, score, queries, keys, spec));
 
+    public Tensor Unfold(in Tensor x, in Ragged batch, in Taps taps) => Passed(Before().Unfold(x, batch, taps));
+
+    public Tensor DepthwiseConvolution(in Tensor x, in Tensor filter, in Tensor bias, in Ragged batch, in Taps taps) =>
+        Passed(Before().DepthwiseConvolution(x, filter, bias, batch, taps));
+
+    public Tensor TakePosition(in Tensor x, in Ragged batch, int position) => Passed(Before().TakePosition(x, batch, position));
+
+    public Tensor JoinPositions(ReadOnlySpan<Tensor> positions, in Ragged batch) => Passed(Before().JoinPositions(positions, batch));
+
+    public Tensor RecurrentCell(in Tensor input, in Tensor hidden, in Tensor state, CellKind kind) =>
+        Passed(Before().RecurrentCell(input, hidden, state, kind));
+
+    public Ragged Cut(in Ragged batch, int size)
+    {
+        Ragged groups = Before().Cut(batch, size);
+        Passed(groups.Offsets);
+        return groups;
+    }
+
+    public Tensor CachedUnfold(in KeyValueCache cache, in CacheView view, in Taps taps) =>
+        Passed(Before().CachedUnfold(cache, view, taps));
+
+    public Tensor CachedDepthwiseConvolution(
+        in KeyValueCache cache, in CacheView view, in Tensor filter, in Tensor bias, in Taps taps) =>
+        Passed(Before().CachedDepthwiseConvolution(cache, view, filter, bias, taps));
+
     public KeyValueCache AllocateCache(int blocks, int keyColumns, int valueColumns, int heads) =>
         Inner.AllocateCache(blocks, keyColumns, valueColumns, heads);
 
@@ -171,6 +197,28 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
         in Tensor scoreGradient) =>
         Inner.AdditiveAttentionBackward(
             query, key, value, score, dy, queries, keys, spec, dropout, queryGradient, keyGradient, valueGradient, scoreGradient);
+
+    public Tensor UnfoldBackward(in Tensor dy, in Ragged batch, in Taps taps) => Passed(Before().UnfoldBackward(dy, batch, taps));
+
+    public Tensor DepthwiseConvolutionBackward(
+        in Tensor x, in Tensor filter, in Tensor dy, in Ragged batch, in Taps taps, in Tensor filterGradient, in Tensor biasGradient) =>
+        Passed(Before().DepthwiseConvolutionBackward(x, filter, dy, batch, taps, filterGradient, biasGradient));
+
+    public void TakePositionBackward(in Tensor dy, in Ragged batch, int position, in Tensor gradient) =>
+        Inner.TakePositionBackward(dy, batch, position, gradient);
+
+    public Tensor RecurrentCellBackward(
+        in Tensor input, in Tensor hidden, in Tensor state, in Tensor dy, CellKind kind, out Tensor hiddenGradient,
+        out Tensor stateGradient)
+    {
+        Tensor ofInput = Before().RecurrentCellBackward(
+            input, hidden, state, dy, kind, out hiddenGradient, out stateGradient);
+        Passed(hiddenGradient);
+        Passed(stateGradient);
+        return Passed(ofInput);
+    }
+
+    public void Accumulate(in Tensor sum, in Tensor x) => Inner.Accumulate(sum, x);
 
     public Tensor CrossEntropy(in Tensor logits, in Tensor targets, float smoothing, float scale) =>
         Passed(Before().CrossEntropy(logits, targets, smoothing, scale));

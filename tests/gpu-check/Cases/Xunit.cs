@@ -91,6 +91,10 @@ public static class Assert
     public static void Equal<T>(T expected, T actual) =>
         True(AreEqual(expected, actual), $"found {Show(actual)}, expected {Show(expected)}");
 
+    /// <summary>The elements of two sequences of different types must be equal.</summary>
+    public static void Equal<T>(IEnumerable<T> expected, IEnumerable<T> actual) =>
+        True(expected.SequenceEqual(actual), $"found {Show(actual)}, expected {Show(expected)}");
+
     /// <summary>Two values must not be equal.</summary>
     public static void NotEqual<T>(T expected, T actual) => True(!AreEqual(expected, actual), $"found {Show(actual)}, expected another");
 
