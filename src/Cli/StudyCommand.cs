@@ -24,11 +24,18 @@ internal sealed class StudyCommand
     private readonly Option<int?> _sentences = Flags.OptionalInteger(
         "--sentences", 1, $"How many of them, spread over the file. [default: {Sentences}; --quick: {QuickSentences}]");
 
+    private readonly Option<string?> _also = new("--also")
+    {
+        HelpName = "BACKEND",
+        Description = "A second backend, whose times stand beside those of the first.",
+    };
+
     private StudyCommand(Shell shell) => _shell = shell;
 
     /// <summary>Makes the command with all studies below it.</summary>
     public static Command Create(Shell shell) => new("study", "Measures what the paper compares.")
     {
+        new StudyCommand(shell).OfTable(),
         new StudyCommand(shell).Of(
             "attention", "Dot-product attention, with and without its scale, and additive attention.", AttentionStudy.Run),
         new StudyCommand(shell).Of(
@@ -46,6 +53,29 @@ internal sealed class StudyCommand
         _backend.AddTo(command);
         command.Add(_quiet);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, options => study(options, cancellation))));
+        return command;
+    }
+
+    private Command OfTable()
+    {
+        var command = new Command("table1", "Self-attention beside recurrent and convolutional layers: the paper's Table 1, measured.")
+        {
+            _quick, _json, _out, _seed, _also,
+        };
+        _backend.AddTo(command);
+        command.Add(_quiet);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(_also) is { } word && BackendChoice.Refusal(word) is { } refusal)
+                result.AddError($"--also is '{word}', expected {refusal}.");
+        });
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, options =>
+        {
+            using IBackend? other = parsed.GetValue(_also) is { } word
+                ? BackendChoice.Open(word, _backend.Read(parsed, _shell), options.Progress)
+                : null;
+            return TableOneStudy.Run(options, other, cancellation);
+        })));
         return command;
     }
 

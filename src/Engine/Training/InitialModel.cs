@@ -39,7 +39,7 @@ internal static class InitialModel
             Path = coding.Directory,
             Format = "training",
             Config = shape,
-            Tensors = Tensors(shape, settings, (ulong)config.Seed),
+            Tensors = Tensors(shape, settings.Tie, settings.MaxPositions, (ulong)config.Seed),
             SourceVocabulary = coding.Source,
             TargetVocabulary = coding.Target,
             Tokens = TextCoding.Tokens,
@@ -48,20 +48,25 @@ internal static class InitialModel
         };
     }
 
-    private static Dictionary<string, HostTensor> Tensors(TransformerConfig shape, ModelSettings settings, ulong seed)
+    /// <summary>The weights of a shape.</summary>
+    /// <param name="shape">The shape.</param>
+    /// <param name="tie">Which embeddings are one.</param>
+    /// <param name="maxPositions">Rows of a learned table of positions.</param>
+    /// <param name="seed">Decides them.</param>
+    internal static Dictionary<string, HostTensor> Tensors(TransformerConfig shape, Tying tie, int maxPositions, ulong seed)
     {
         var tensors = new Dictionary<string, HostTensor>(StringComparer.Ordinal);
         uint number = 0;
         foreach (TensorSpec spec in TensorSpec.Of(shape))
         {
             number++;
-            if (Twin(spec.Name, settings.Tie) is { } twin)
+            if (Twin(spec.Name, tie) is { } twin)
             {
                 tensors.Add(spec.Name, tensors[twin]);
                 continue;
             }
 
-            var size = new Shape(spec.Rows == 0 ? settings.MaxPositions : spec.Rows, spec.Columns);
+            var size = new Shape(spec.Rows == 0 ? maxPositions : spec.Rows, spec.Columns);
             var values = new float[checked((int)size.Count)];
             if (spec.Name.EndsWith(".depthwise.weight", StringComparison.Ordinal))
                 FillUniform(values, Math.Sqrt(3.0 / spec.Rows), seed, number);

@@ -1,0 +1,430 @@
+// Table 1 of the paper, measured: what a layer of each type does by length and width, how much of it waits, how far a signal has to go,
+// and where one type overtakes another (Vaswani et al. 2017, 4).
+using System.Globalization;
+using Engine.Backends;
+using static Engine.Studies.StudyCell;
+
+namespace Engine.Studies;
+
+/// <summary>Self-attention beside recurrent and convolutional layers.</summary>
+public sealed class TableOneStudy
+{
+    private const int Kernel = 3, Reach = 32;       // k and r where they are not swept
+    private const int PathWidth = 16;               // paths do not depend on the width
+    private const double MostAdditive = 2e9;        // values of tanh that are worth waiting for
+
+    private readonly StudyOptions _options;
+    private readonly IBackend? _other;
+    private readonly CancellationToken _cancellation;
+    private readonly int[] _lengths, _widths, _kernels, _reaches;
+    private readonly int _width, _length;
+
+    private TableOneStudy(StudyOptions options, IBackend? other, CancellationToken cancellation)
+    {
+        (_options, _other, _cancellation) = (options, other, cancellation);
+        bool quick = options.Quick;
+        (_width, _length) = quick ? (64, 128) : (256, 512);
+        _lengths = Doubled(quick ? 32 : 64, quick ? 256 : 8192);
+        _widths = Doubled(quick ? 32 : 64, quick ? 128 : 1024);
+        _kernels = quick ? [3, 7] : [3, 5, 9, 17, 33];
+        _reaches = Doubled(8, quick ? 64 : 512);
+    }
+
+    /// <summary>Runs the study.</summary>
+    /// <param name="options">What computes, the seed, the form.</param>
+    /// <param name="other">A backend whose times stand beside those; null: none.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public static StudyReport Run(StudyOptions options, IBackend? other = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var study = new TableOneStudy(options, other, cancellation);
+        string[] conditions = other is null ? [.. options.Conditions] : [.. options.Conditions, $"beside it {other.Description}"];
+        return new StudyReport("table1", "Table 1 of the paper, measured", conditions, study.Sections());
+    }
+
+    /// <summary>Where two curves cross, by the straight lines between their points where both axes are logarithmic; null: nowhere.</summary>
+    internal static StudyPoint? Crossing(IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two)
+    {
+        int count = Math.Min(one.Count, two.Count);
+        for (int i = 0; i < count; i++)
+        {
+            double difference = Math.Log(one[i].Y / two[i].Y);
+            if (difference == 0) return one[i];
+            if (i + 1 == count) break;
+            double next = Math.Log(one[i + 1].Y / two[i + 1].Y);
+            if (difference * next >= 0) continue;
+            double share = difference / (difference - next);
+            return new StudyPoint(Between(one[i].X, one[i + 1].X, share), Between(one[i].Y, one[i + 1].Y, share));
+        }
+
+        return null;
+    }
+
+    private static double Between(double from, double to, double share) => from * Math.Pow(to / from, share);
+
+    private List<StudySection> Sections()
+    {
+        Sweep[] byLength = [.. LayerType.All.Select(type => Measure(type, "n", _lengths, n => (n, new LayerSize(_width, Kernel, Reach))))];
+        Sweep[] byWidth = [.. LayerType.All.Select(type => Measure(type, "d", _widths, d => (_length, new LayerSize(d, Kernel, Reach))))];
+        Sweep[] byKernel = [.. LayerType.All.Where(static type => type is { IsConvolution: true, IsDilated: false })
+            .Select(type => Measure(type, "k", _kernels, k => (_length, new LayerSize(_width, k, Reach))))];
+        Sweep[] byReach = [.. LayerType.All.Where(static type => type.IsBand || type.IsGrouped)
+            .Select(type => Measure(type, "r", _reaches, r => (_length * 2, new LayerSize(_width, Kernel, r))))];
+        (StudySection sequential, int[] chains, int longest) = SequentialOperations();
+        (StudySection paths, string[] found) = Paths();
+        StudySection table = Table(byLength, byWidth, [.. byKernel, .. byReach], chains, longest, found);
+        List<StudySection> sections =
+        [
+            table,
+            Section("Work and time by length", "n", $"d = {_width}, k = {Kernel}, r = {Reach}", byLength),
+            Section("Work and time by width", "d", $"n = {_length}, k = {Kernel}, r = {Reach}", byWidth),
+            Section("Work and time by the width of a filter", "k", $"n = {_length}, d = {_width}", byKernel),
+            Section("Work and time by the reach of attention", "r", $"n = {2 * _length}, d = {_width}", byReach),
+            sequential, paths, Crossings(byLength, byWidth),
+        ];
+        if (_other is not null) sections.Add(OtherBackend(byLength));
+        return sections;
+    }
+
+    private Sweep Measure(LayerType type, string name, int[] sizes, Func<int, (int Positions, LayerSize Size)> shape)
+    {
+        var points = new List<Measured>();
+        foreach (int size in sizes)
+        {
+            (int positions, LayerSize layer) = shape(size);
+            bool isAdditive = type.Score == Models.AttentionKind.Additive;
+            if (isAdditive && (double)positions * positions * layer.Width > MostAdditive) break;
+            _options.Say($"{type.Name}, {name} = {size}");
+            using var bench = new LayerBench(_options.Backend, type, layer, _options.Seed);
+            (OperationCount all, OperationCount linear, _) = bench.Count(positions);
+            OperationCount core = type.IsAttention ? all + new OperationCount(0, -linear.MultiplyAdds, 0, -linear.Bytes) : all;
+            double seconds = bench.Seconds(positions, _cancellation);
+            double own = type.IsAttention ? bench.SecondsWithoutLinear(positions, _cancellation) : seconds;
+            points.Add(new Measured(size, all, core, seconds, own));
+        }
+
+        return new Sweep(type, points);
+    }
+
+    private static StudySection Table(
+        Sweep[] byLength, Sweep[] byWidth, Sweep[] byOther, int[] chains, int longest, string[] paths)
+    {
+        var rows = new List<IReadOnlyList<StudyCell>>();
+        for (int i = 0; i < byLength.Length; i++)
+        {
+            Sweep n = byLength[i], d = byWidth[i];
+            Sweep? other = byOther.FirstOrDefault(sweep => sweep.Type == n.Type);
+            rows.Add(
+            [
+                Of(n.Type.Name), Of(n.Type.Complexity), Of(n.CoreFit.Describe()), Of(d.CoreFit.Describe()), Of(other?.CoreFit.Describe() ?? ""),
+                Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""), Of(n.Type.Sequential), Of(chains[i]),
+                Of(n.Type.Path), Of(paths[i]),
+            ]);
+        }
+
+        return new StudySection(
+            "Table 1",
+            [
+                "Powers are those with which multiply-adds, and the time, grow: fitted by least squares where both axes are logarithmic, with "
+                + "their standard error. Of attention its linear layers are left out here, as the paper does; the tables below have both. Where a "
+                + "formula is a sum of two terms, as of the separable convolution, the power lies between theirs; so it does where a filter "
+                + "or a window ends at the borders of the sequence.",
+                $"The chain is the longest of calls of which each needs the one before, at n = {longest}. The path is the longest between two "
+                + "positions, through as many causal layers as it takes.",
+            ],
+            [
+                new StudyTable(
+                    "Layer types",
+                    [
+                        new("layer"), new("complexity"), new("power of n"), new("of d"), new("of k or r"), new("time: n"), new("d"), new("k or r"),
+                        new("sequential"), new("chain", "calls", "N0"), new("longest path"), new("measured"),
+                    ],
+                    rows),
+            ],
+            []);
+    }
+
+    private static StudySection Section(string heading, string name, string where, Sweep[] sweeps)
+    {
+        var rows = new List<IReadOnlyList<StudyCell>>();
+        foreach (Sweep sweep in sweeps)
+        {
+            foreach (Measured point in sweep.Points)
+            {
+                rows.Add(
+                [
+                    Of(sweep.Type.Name), Of(point.Size), Of(point.All.MultiplyAdds / 1e6), Of(point.Core.MultiplyAdds / 1e6),
+                    Of(point.All.Functions / 1e6), Of(point.All.Bytes / 1e6), Of(1e3 * point.Seconds), Of(1e3 * point.OwnSeconds),
+                ]);
+            }
+        }
+
+        StudyAxis x = new(name, IsLogarithmic: true);
+        return new StudySection(
+            heading,
+            [$"{where}. Millions of multiply-adds and of functions (exp, tanh, σ), megabytes of arguments and results; time is the median of several runs."],
+            [
+                new StudyTable(
+                    $"Work and time by {name}",
+                    [
+                        new("layer"), new(name, Format: "N0"), new("multiply-adds", "million", "N1"), new("without projections", "million", "N1"),
+                        new("functions", "million", "N2"), new("moved", "MB", "N1"), new("time", "ms", "G3"),
+                        new("without projections", "ms", "G3"),
+                    ],
+                    rows),
+            ],
+            [
+                new StudyPlot(
+                    $"Multiply-adds by {name}, without projections", x, new StudyAxis("multiply-adds", IsLogarithmic: true),
+                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Core, sweep.CoreFit))], []),
+                new StudyPlot(
+                    $"Time by {name}, with projections", x, new StudyAxis("time", "ms", true),
+                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Time, sweep.WholeTimeFit))], []),
+            ]);
+    }
+
+    private (StudySection Section, int[] Chains, int Longest) SequentialOperations()
+    {
+        int[] lengths = _options.Quick ? [8, 16, 32] : [16, 64, 256, 1024];
+        var size = new LayerSize(PathWidth, Kernel, 8);
+        int[][] chains =
+        [
+            .. LayerType.All.Select(type =>
+            {
+                using var bench = new LayerBench(_options.Backend, type, size, _options.Seed);
+                return lengths.Select(n => bench.Count(n).Chain).ToArray();
+            }),
+        ];
+        List<IReadOnlyList<StudyCell>> rows =
+        [
+            .. LayerType.All.Select((type, i) => (IReadOnlyList<StudyCell>)
+                [Of(type.Name), Of(type.Sequential), .. chains[i].Select(static chain => Of(chain))]),
+        ];
+        return (
+            new StudySection(
+                "Sequential operations",
+                [
+                    "Calls of the longest chain of which each needs what the one before gave, from the calls that a layer made. A recurrent layer "
+                    + "calls its product with the state, and its cell, for each position; all others are a few calls whatever n is.",
+                ],
+                [
+                    new StudyTable(
+                        "Calls that wait for each other",
+                        [
+                            new("layer"), new("formula"),
+                            .. lengths.Select(static n => new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}", Format: "N0")),
+                        ],
+                        rows),
+                ],
+                [
+                    new StudyPlot(
+                        "Calls that wait for each other", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("calls", IsLogarithmic: true),
+                        [.. LayerType.All.Select((type, i) => new StudySeries(type.Name, Points(lengths, chains[i].Select(static c => (double)c))))], []),
+                ]),
+            [.. chains.Select(static chain => chain[^1])], lengths[^1]);
+    }
+
+    private (StudySection Section, string[] Found) Paths()
+    {
+        int[] lengths = _options.Quick ? [9, 27] : [9, 27, 81, 243, 729];
+        int checkedLength = _options.Quick ? 9 : 27;
+        var size = new LayerSize(PathWidth, Kernel, 5);
+        var rows = new List<IReadOnlyList<StudyCell>>();
+        var series = new List<StudySeries>();
+        var found = new string[LayerType.All.Count];
+        for (int i = 0; i < found.Length; i++)
+        {
+            LayerType type = LayerType.All[i];
+            _options.Say($"paths of {type.Name}");
+            var points = new List<StudyPoint>();
+            var cells = new List<StudyCell> { Of(type.Name), Of(type.Path) };
+            foreach (int n in lengths)
+            {
+                int layers = type.IsDilated ? (int)type.LayersOf(n, size) + 1 : 1;
+                using var bench = new LayerBench(_options.Backend, type, size, _options.Seed, layers, isCausal: !type.IsGrouped);
+                (int Layers, int Path)? path = bench.FollowPaths(n);
+                double formula = type.LongestPath(n, size);
+                cells.Add(Of(path is { } there ? $"{there.Path:N0} ({formula:N0})" : "never (never)"));
+                if (path is { } length) points.Add(new StudyPoint(n, length.Path));
+                if (n == lengths[^1]) found[i] = path is { } last ? $"{last.Path:N0} at n = {n}" : "never";
+            }
+
+            cells.Add(Of(Gradients(type, size, checkedLength)));
+            rows.Add(cells);
+            if (points.Count > 0) series.Add(new StudySeries(type.Name, points));
+        }
+
+        return (
+            new StudySection(
+                "Maximum path length",
+                [
+                    $"How many times a signal is passed from a position to another on the shortest way from the first position to the others, at "
+                    + $"most: followed through what each call depends on, in as many causal layers as it takes; k = {Kernel}, r = {size.Reach}. In "
+                    + "brackets what the formula says exactly. Within groups a signal stays where it is, however many layers there are.",
+                    $"By gradients, at n = {checkedLength}: after how many layers the last position has a gradient by the first one that is not 0, and "
+                    + "whether it has none after one layer less.",
+                ],
+                [
+                    new StudyTable(
+                        "Longest path, and formula",
+                        [
+                            new("layer"), new("formula"),
+                            .. lengths.Select(static n => new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}")), new("by gradients"),
+                        ],
+                        rows),
+                ],
+                [
+                    new StudyPlot(
+                        "Longest path", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("positions passed", IsLogarithmic: true), series, []),
+                ]),
+            found);
+    }
+
+    private string Gradients(LayerType type, LayerSize size, int positions)
+    {
+        _cancellation.ThrowIfCancellationRequested();
+        double layers = type.LayersOf(positions, size);
+        if (double.IsNaN(layers))
+        {
+            const int Many = 8;
+            return LayerBench.HasGradient(_options.Backend, type, size, Many, positions, _options.Seed)
+                ? $"there after {Many} layers" : $"0 after {Many} layers";
+        }
+
+        bool isThere = LayerBench.HasGradient(_options.Backend, type, size, (int)layers, positions, _options.Seed);
+        bool isBefore = LayerBench.HasGradient(_options.Backend, type, size, (int)layers - 1, positions, _options.Seed);
+        return $"{(isThere ? "there" : "0")} after {Layers((int)layers)}, {(isBefore ? "there" : "0")} after {Layers((int)layers - 1)}";
+    }
+
+    private static string Layers(int count) => $"{count.ToString("N0", CultureInfo.InvariantCulture)} layer{(count == 1 ? "" : "s")}";
+
+    private StudySection Crossings(Sweep[] byLength, Sweep[] byWidth)
+    {
+        Sweep Of1(string name, Sweep[] sweeps) => sweeps.Single(sweep => sweep.Type.Name == name);
+        Sweep attention = Of1("self-attention", byLength), recurrent = Of1("recurrent", byLength), lstm = Of1("LSTM", byLength);
+        Sweep band = Of1("restricted self-attention, a band", byLength);
+        (Sweep longFilter, Sweep bandOfAll) = LongFilters();
+        var rows = new List<IReadOnlyList<StudyCell>>();
+        var plots = new List<StudyPlot>();
+        Compare("self-attention and a recurrent layer, by n", "n = d", _width, attention, recurrent, "n");
+        Compare("self-attention and an LSTM, by n", "n = 4 d", 4 * _width, attention, lstm, "n");
+        (Sweep wide, Sweep also) = (Reaches(), recurrent);
+        Compare($"restricted self-attention and a recurrent layer, by r at n = {_lengths[^1]}", "r = d", _width, wide, Flat(also, wide), "r");
+        Compare("self-attention and restricted self-attention, by n", "n = r", Reach, attention, band, "n");
+        Compare(
+            "a separable convolution with k = n and restricted self-attention with its projections, by n", $"n = 2 r + 3 d",
+            (2 * Reach) + (3 * _width), longFilter, bandOfAll, "n", withLinear: true);
+        return new StudySection(
+            "Where one overtakes another",
+            [
+                "By formula, by counted multiply-adds, and by time: the point from which on the first of the two does more than the second. Without "
+                + "projections, except in the last row, whose formulas are n² d + n d² and 2 r n d + 4 n d². Counted crossings lie beyond those of the "
+                + "formula where a window or a filter is cut off at the ends of the sequence. A recurrent layer's time is that of products with few "
+                + "rows, which are bound by memory and not by arithmetic: so attention overtakes it in time far beyond n = d.",
+            ],
+            [
+                new StudyTable(
+                    "Crossings",
+                    [new("of"), new("formula"), new("by formula", Format: "N0"), new("by multiply-adds"), new("by time")], rows),
+            ],
+            plots);
+
+        void Compare(string what, string formula, double value, Sweep one, Sweep two, string axis, bool withLinear = false)
+        {
+            StudyPoint? counted = withLinear ? Crossing(one.Work, two.Work) : Crossing(one.Core, two.Core);
+            StudyPoint? timed = withLinear ? Crossing(one.Time, two.Time) : Crossing(one.CoreTime, two.CoreTime);
+            rows.Add([Of(what), Of(formula), Of(value), Where(counted, one), Where(timed, one)]);
+            plots.Add(new StudyPlot(
+                $"Time: {what}", new StudyAxis(axis, IsLogarithmic: true), new StudyAxis("time", "ms", true),
+                [
+                    new(one.Type.Name, withLinear ? one.Time : one.CoreTime), new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
+                ],
+                timed is { } at ? [new StudyMark(at.X, at.Y, $"{axis} = {at.X:N0}")] : []));
+        }
+
+        static StudyCell Where(StudyPoint? point, Sweep sweep) => point is { } at
+            ? Of(at.X.ToString("N0", CultureInfo.InvariantCulture))
+            : Of($"not from {sweep.Points[0].Size:N0} to {sweep.Points[^1].Size:N0}");
+    }
+
+    // Separable convolutions as wide as the sequence, and a band of attention beside them.
+    private (Sweep Filter, Sweep Band) LongFilters()
+    {
+        LayerType separable = LayerType.All.Single(static type => type.Mixing == Models.MixingKind.SeparableConvolution);
+        LayerType band = LayerType.All.Single(static type => type.IsBand);
+        int[] lengths = [.. _lengths.Where(n => n <= 4096)];
+        return (
+            Measure(separable, "k = n", lengths, n => (n, new LayerSize(_width, n, Reach))),
+            Measure(band, "n", lengths, n => (n, new LayerSize(_width, Kernel, Reach))));
+    }
+
+    private Sweep Reaches()
+    {
+        LayerType band = LayerType.All.Single(static type => type.IsBand);
+        return Measure(band, "r", Doubled(8, Math.Min(4 * _width, _lengths[^1])), r => (_lengths[^1], new LayerSize(_width, Kernel, r)));
+    }
+
+    // A recurrent layer at the longest sequence, whatever r is.
+    private static Sweep Flat(Sweep recurrent, Sweep reaches) => new(
+        recurrent.Type, [.. reaches.Points.Select(point => recurrent.Points[^1] with { Size = point.Size })]);
+
+    private StudySection OtherBackend(Sweep[] byLength)
+    {
+        int[] chosen = [_lengths[0], _lengths[_lengths.Length / 2], _lengths[^1]];
+        var rows = new List<IReadOnlyList<StudyCell>>();
+        foreach (Sweep sweep in byLength)
+        {
+            _options.Say($"{sweep.Type.Name} on {_other!.Description}");
+            using var bench = new LayerBench(_other, sweep.Type, new LayerSize(_width, Kernel, Reach), _options.Seed);
+            foreach (Measured point in sweep.Points.Where(point => chosen.Contains(point.Size)))
+            {
+                double seconds = bench.Seconds(point.Size, _cancellation);
+                rows.Add(
+                    [Of(sweep.Type.Name), Of(point.Size), Of(1e3 * point.Seconds), Of(1e3 * seconds), Of(point.Seconds / seconds)]);
+            }
+        }
+
+        return new StudySection(
+            "On the other backend",
+            [
+                $"Time of the whole layer, d = {_width}: on {_options.Backend.Description}, and on {_other!.Description}. Layers of few calls gain the "
+                + "most from a device that does much at once; one of many calls that wait for each other gains the least.",
+            ],
+            [
+                new StudyTable(
+                    "Time on both",
+                    [new("layer"), new("n", Format: "N0"), new("first", "ms", "G3"), new("other", "ms", "G3"), new("first / other", Format: "G3")], rows),
+            ],
+            []);
+    }
+
+    private static StudyPoint[] Points(int[] sizes, IEnumerable<double> values) =>
+        [.. sizes.Zip(values, static (size, value) => new StudyPoint(size, value))];
+
+    private static int[] Doubled(int first, int last)
+    {
+        List<int> sizes = [];
+        for (int size = first; size <= last; size *= 2) sizes.Add(size);
+        return [.. sizes];
+    }
+
+    // One size: all of the work, that without an attention's linear layers, and the times of both.
+    private sealed record Measured(int Size, OperationCount All, OperationCount Core, double Seconds, double OwnSeconds);
+
+    private sealed record Sweep(LayerType Type, IReadOnlyList<Measured> Points)
+    {
+        public IReadOnlyList<StudyPoint> Work { get; } = [.. Points.Select(static p => new StudyPoint(p.Size, p.All.MultiplyAdds))];
+
+        public IReadOnlyList<StudyPoint> Core { get; } = [.. Points.Select(static p => new StudyPoint(p.Size, p.Core.MultiplyAdds))];
+
+        public IReadOnlyList<StudyPoint> Time { get; } = [.. Points.Select(static p => new StudyPoint(p.Size, 1e3 * p.Seconds))];
+
+        public IReadOnlyList<StudyPoint> CoreTime { get; } = [.. Points.Select(static p => new StudyPoint(p.Size, 1e3 * p.OwnSeconds))];
+
+        public PowerLaw CoreFit => PowerLaw.Fit(Core);
+
+        public PowerLaw TimeFit => PowerLaw.Fit(CoreTime);
+
+        public PowerLaw WholeTimeFit => PowerLaw.Fit(Time);
+    }
+}
