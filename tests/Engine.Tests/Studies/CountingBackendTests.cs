@@ -108,7 +108,7 @@ public sealed class CountingBackendTests : IDisposable
     [InlineData("convolution, dilated", 10, 3, 3)]
     [InlineData("convolution, dilated", 9, 2, 2)]
     [InlineData("separable convolution", 9, 4, 4)]
-    [InlineData("restricted self-attention, a band", 14, 4, 4)]
+    [InlineData("restricted attention, band", 14, 4, 4)]
     [InlineData("additive attention", 30, 1, 1)]
     public void A_signal_takes_as_many_layers_as_the_formula_says(string name, int positions, int layers, int path)
     {

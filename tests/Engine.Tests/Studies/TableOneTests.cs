@@ -18,7 +18,7 @@ public sealed class TableOneTests
         (string Name, double N, double D)[] powers =
         [
             ("self-attention", 2, 1), ("recurrent", 1, 2), ("LSTM", 1, 2), ("GRU", 1, 2), ("convolution", 1, 2),
-            ("convolution, dilated", 1, 2), ("separable convolution", 1, 2), ("restricted self-attention, groups", 1, 1), ("additive attention", 2, 1),
+            ("convolution, dilated", 1, 2), ("separable convolution", 1, 2), ("restricted attention, groups", 1, 1), ("additive attention", 2, 1),
         ];
         foreach ((string name, double n, double d) in powers)
         {
@@ -32,7 +32,7 @@ public sealed class TableOneTests
         Assert.Equal((2 * 32) + 3, Row(order, "LSTM")[2].Number);
         Assert.Equal("26 at n = 27", Row(order, "recurrent")[4].Text);
         Assert.Equal("3 at n = 27", Row(order, "convolution, dilated")[4].Text);
-        Assert.Equal("never", Row(order, "restricted self-attention, groups")[4].Text);
+        Assert.Equal("never", Row(order, "restricted attention, groups")[4].Text);
         Assert.Contains(report.Sections, static section => section.Heading == "On the other backend");
         foreach (StudyTable table in report.Sections.SelectMany(static section => section.Tables))
             Assert.All(table.Rows, row => Assert.Equal(table.Columns.Count, row.Count));
@@ -47,7 +47,7 @@ public sealed class TableOneTests
         foreach (IReadOnlyList<StudyCell> row in paths.Rows)
         {
             string found = row[^1].Text!;
-            if (row[0].Text == "restricted self-attention, groups") Assert.Equal("0 after 8 layers", found);
+            if (row[0].Text == "restricted attention, groups") Assert.Equal("0 after 8 layers", found);
             else Assert.Matches(@"^there after \d+ layers?, 0 after \d+ layers?$", found);
         }
     }
