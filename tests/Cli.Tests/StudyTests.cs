@@ -39,7 +39,7 @@ public sealed class StudyTests
                 string loss = row[1].GetDouble().ToString("F4", CultureInfo.InvariantCulture);
                 Assert.Single(again.OutputLines, line =>
                     line.Contains(row[0].GetString()!, StringComparison.Ordinal) && line.Contains(loss, StringComparison.Ordinal));
-                Assert.Contains($"<td>{row[0].GetString()}</td><td class=\"number\">{loss}</td>", page, StringComparison.Ordinal);
+                Assert.Contains($"<td class=\"short\">{row[0].GetString()}</td><td class=\"number\">{loss}</td>", page, StringComparison.Ordinal);
             }
         }
     }

@@ -12,13 +12,15 @@ public sealed class TrainingParityTests
     private const int Steps = 100;
 
     [Theory]
-    [InlineData(false, "post")]
-    [InlineData(false, "pre")]
-    [InlineData(true, "post")]
-    public void A_hundred_steps_have_the_losses_of_the_CPU(bool usesOwnProducts, string norm)
+    [InlineData(false, "model.norm=post")]
+    [InlineData(false, "model.norm=pre")]
+    [InlineData(true, "model.norm=post")]
+    [InlineData(false, "model.encoderMixing=gru", "model.decoderMixing=separable_convolution")]
+    [InlineData(true, "model.encoderMixing=convolution", "model.decoderMixing=lstm")]
+    public void A_hundred_steps_have_the_losses_of_the_CPU(bool usesOwnProducts, params string[] model)
     {
         using TrainingFolder folder = TrainingFolder.OfDigits(reversed: true, validation: 5);
-        string[] changes = [$"training.steps={Steps}", $"model.norm={norm}", "validation.every=50"];
+        string[] changes = [$"training.steps={Steps}", .. model, "validation.every=50"];
         TrainingFolder.Record expected = new(), found = new();
         using (var cpu = new CpuBackend()) folder.Train(cpu, expected, resume: false, [.. changes, "output=cpu"]);
         using (CudaBackend cuda = Device.Open(usesOwnProducts)) folder.Train(cuda, found, resume: false, [.. changes, "output=cuda"]);

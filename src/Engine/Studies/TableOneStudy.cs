@@ -2,6 +2,7 @@
 // and where one type overtakes another (Vaswani et al. 2017, 4).
 using System.Globalization;
 using Engine.Backends;
+using Engine.Models;
 using static Engine.Studies.StudyCell;
 
 namespace Engine.Studies;
@@ -11,6 +12,7 @@ public sealed class TableOneStudy
 {
     private const int Kernel = 3, Reach = 32;       // k and r where they are not swept
     private const int PathWidth = 16;               // paths do not depend on the width
+    private const int MostCurves = 7;               // that can be told apart
     private const double MostAdditive = 2e9;        // values of tanh that are worth waiting for
 
     private readonly StudyOptions _options;
@@ -104,7 +106,7 @@ public sealed class TableOneStudy
         foreach (int size in sizes)
         {
             (int positions, LayerSize layer) = shape(size);
-            bool isAdditive = type.Score == Models.AttentionKind.Additive;
+            bool isAdditive = type.Score == AttentionKind.Additive;
             if (isAdditive && (double)positions * positions * layer.Width > MostAdditive) break;
             _options.Say($"{type.Name}, {name} = {size}");
             using var bench = new LayerBench(_options.Backend, type, layer, _options.Seed);
@@ -175,6 +177,7 @@ public sealed class TableOneStudy
         }
 
         StudyAxis x = new(name, IsLogarithmic: true);
+        Sweep[] drawn = sweeps.Length <= MostCurves ? sweeps : [.. sweeps.Where(static sweep => IsDrawn(sweep.Type))];
         return new StudySection(
             heading,
             [$"{where}. Millions of multiply-adds and of functions (exp, tanh, σ), megabytes of arguments and results; time is the median of several runs."],
@@ -191,10 +194,10 @@ public sealed class TableOneStudy
             [
                 new StudyPlot(
                     $"Multiply-adds by {name}, without projections", x, new StudyAxis("multiply-adds", IsLogarithmic: true),
-                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Core, sweep.CoreFit))], []),
+                    [.. drawn.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Core, sweep.CoreFit))], []),
                 new StudyPlot(
                     $"Time by {name}, with projections", x, new StudyAxis("time", "ms", true),
-                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Time, sweep.WholeTimeFit))], []),
+                    [.. drawn.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Time, sweep.WholeTimeFit))], []),
             ]);
     }
 
@@ -234,7 +237,11 @@ public sealed class TableOneStudy
                 [
                     new StudyPlot(
                         "Calls that wait for each other", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("calls", IsLogarithmic: true),
-                        [.. LayerType.All.Select((type, i) => new StudySeries(type.Name, Points(lengths, chains[i].Select(static c => (double)c))))], []),
+                        [
+                            .. LayerType.All.Select((type, i) => (Type: type, Chain: chains[i])).Where(static one => IsDrawn(one.Type))
+                                .Select(one => new StudySeries(one.Type.Name, Points(lengths, one.Chain.Select(static calls => (double)calls)))),
+                        ],
+                        []),
                 ]),
             [.. chains.Select(static chain => chain[^1])], lengths[^1]);
     }
@@ -266,7 +273,7 @@ public sealed class TableOneStudy
 
             cells.Add(Of(Gradients(type, size, checkedLength)));
             rows.Add(cells);
-            if (points.Count > 0) series.Add(new StudySeries(type.Name, points));
+            if (points.Count > 0 && type.Mixing is not (MixingKind.Lstm or MixingKind.Gru)) series.Add(new StudySeries(type.Name, points));
         }
 
         return (
@@ -310,6 +317,10 @@ public sealed class TableOneStudy
         bool isBefore = LayerBench.HasGradient(_options.Backend, type, size, (int)layers - 1, positions, _options.Seed);
         return $"{(isThere ? "there" : "0")} after {Layers((int)layers)}, {(isBefore ? "there" : "0")} after {Layers((int)layers - 1)}";
     }
+
+    // Those left out of a plot with too many curves lie on, or close to, one that is drawn.
+    private static bool IsDrawn(LayerType type) =>
+        type.Mixing != MixingKind.Gru && !type.IsDilated && !type.IsGrouped;
 
     private static string Layers(int count) => $"{count.ToString("N0", CultureInfo.InvariantCulture)} layer{(count == 1 ? "" : "s")}";
 
@@ -372,7 +383,7 @@ public sealed class TableOneStudy
     // Separable convolutions as wide as the sequence, and a band of attention beside them.
     private (Sweep Filter, Sweep Band) LongFilters()
     {
-        LayerType separable = LayerType.All.Single(static type => type.Mixing == Models.MixingKind.SeparableConvolution);
+        LayerType separable = LayerType.All.Single(static type => type.Mixing == MixingKind.SeparableConvolution);
         LayerType band = LayerType.All.Single(static type => type.IsBand);
         int[] lengths = [.. _lengths.Where(n => n <= 4096)];
         return (

@@ -15,6 +15,16 @@ public sealed class CudaOwnProductsLayerTests : LayerParity
     protected override IBackend Open() => Device.Open(usesOwnProducts: true);
 }
 
+public sealed class CudaMixingTests : MixingParity
+{
+    protected override ITrainingBackend Open() => Device.Open(usesOwnProducts: false);
+}
+
+public sealed class CudaOwnProductsMixingTests : MixingParity
+{
+    protected override ITrainingBackend Open() => Device.Open(usesOwnProducts: true);
+}
+
 public sealed class CudaKhmerTests : KhmerParity
 {
     protected override int BatchSize => 200;
