@@ -36,10 +36,11 @@ public sealed class StudyTests
             JsonElement table = section.GetProperty("tables")[0];
             foreach (JsonElement row in table.GetProperty("rows").EnumerateArray())
             {
-                string loss = row[1].GetDouble().ToString("F4", CultureInfo.InvariantCulture);
+                string loss = row[2].GetDouble().ToString("F4", CultureInfo.InvariantCulture);
                 Assert.Single(again.OutputLines, line =>
                     line.Contains(row[0].GetString()!, StringComparison.Ordinal) && line.Contains(loss, StringComparison.Ordinal));
-                Assert.Contains($"<td class=\"short\">{row[0].GetString()}</td><td class=\"number\">{loss}</td>", page, StringComparison.Ordinal);
+                Assert.Contains($"<td class=\"short\">{row[0].GetString()}</td>", page, StringComparison.Ordinal);
+                Assert.Contains($"<td class=\"number\">{loss}</td>", page, StringComparison.Ordinal);
             }
         }
     }

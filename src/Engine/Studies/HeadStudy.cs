@@ -104,10 +104,10 @@ public sealed class HeadStudy
         Head[] heads = [.. AllHeads(data.Config)];
         _options.Say($"translating {input.Sources.Count} sentences with all {heads.Length} heads");
         BleuTokenizer words = data.Tokenizer == Tokenizer.Character.Word ? BleuTokenizer.Characters : BleuTokenizer.V13a;
-        double whole;
+        (double Bleu, double Loss) whole;
         using (Translator translator = Load(data))
         {
-            whole = Bleu(translator, input, words);
+            whole = (Bleu(translator, input, words), Loss(translator, input));
             for (int i = 0; i < input.Sources.Count; i++)
             {
                 _cancellation.ThrowIfCancellationRequested();
@@ -115,39 +115,39 @@ public sealed class HeadStudy
             }
         }
 
-        var losses = new double[heads.Length];
+        var costs = new (double Bleu, double Loss)[heads.Length];
         for (int i = 0; i < heads.Length; i++)
         {
             _cancellation.ThrowIfCancellationRequested();
             _options.Say($"without {heads[i].Name}, head {heads[i].Number + 1}: {i + 1} of {heads.Length}");
             using Translator translator = Load(Without(data, heads[i].Name, heads[i].Number, heads[i].Width));
-            losses[i] = whole - Bleu(translator, input, words);
+            costs[i] = (whole.Bleu - Bleu(translator, input, words), Loss(translator, input) - whole.Loss);
         }
 
-        return Describe(input, heads, whole, losses);
+        return Describe(input, heads, whole, costs);
     }
 
-    private static StudySection Describe(HeadStudyInput input, Head[] heads, double whole, double[] losses)
+    private static StudySection Describe(HeadStudyInput input, Head[] heads, (double Bleu, double Loss) whole, (double Bleu, double Loss)[] costs)
     {
         IReadOnlyList<IReadOnlyList<StudyCell>> rows =
         [
             .. heads.Select((head, i) => (IReadOnlyList<StudyCell>)
             [
-                Of(head.Kind), Of(head.Layer + 1), Of(head.Number + 1), Of(losses[i]),
+                Of(head.Kind), Of(head.Layer + 1), Of(head.Number + 1), Of(costs[i].Bleu), Of(costs[i].Loss),
                 head.IsCross ? default : Of(head.Shares.Previous), head.IsCross ? default : Of(head.Shares.Same),
                 head.Kind == Head.Encoder ? Of(head.Shares.Next) : default, Of(head.Shares.Edge), Of(head.Shares.Punctuation),
                 head.IsCross ? Of(head.Shares.Agreement) : default,
                 Of(head.Shares.Describe(head.IsCross, head.Kind == Head.Decoder ? "start token" : "end token")),
             ]),
         ];
-        int worst = Array.IndexOf(losses, losses.Max());
-        int harmless = losses.Count(static loss => loss < 0.5);
+        int worst = Array.IndexOf(costs, costs.MaxBy(static cost => cost.Loss));
+        int harmless = costs.Count(static cost => cost.Loss < 0.01);
         StudySeries[] series =
         [
             .. heads.Select(static head => head.Kind).Distinct().Select(kind => new StudySeries(kind,
             [
                 .. heads.Select((head, i) => (head, i)).Where(pair => pair.head.Kind == kind)
-                    .Select((pair, place) => new StudyPoint(place + 1, losses[pair.i])),
+                    .Select((pair, place) => new StudyPoint(place + 1, costs[pair.i].Loss)),
             ])),
         ];
         CultureInfo plain = CultureInfo.InvariantCulture;
@@ -155,10 +155,13 @@ public sealed class HeadStudy
             "Heads of a trained model",
             [
                 $"The model {Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Model))}, weights as float32, translates {input.Sources.Count} "
-                + $"{(input.Sources.Count == 1 ? "sentence" : "sentences")} greedily with BLEU {whole.ToString("F2", plain)}. A head is taken out by zeros in its columns of the output projection; the others stay "
+                + $"{(input.Sources.Count == 1 ? "sentence" : "sentences")} greedily with BLEU {whole.Bleu.ToString("F2", plain)}; a token of the "
+                + $"references has a loss of {whole.Loss.ToString("F3", plain)}. A head is taken out by zeros in its columns of the output projection; the others stay "
                 + "as they are, and nothing is learned anew.",
-                $"Of {heads.Length} heads {harmless} cost less than 0.5 BLEU. The dearest is head {heads[worst].Number + 1} of layer {heads[worst].Layer + 1}, "
-                + $"{heads[worst].Kind}: {losses[worst].ToString("F2", plain)}.",
+                "The loss is the finer measure: it hears of every token, BLEU only of which of two near answers came first. "
+                + $"Of {heads.Length} heads {harmless} cost "
+                + $"less than 0.01. The dearest is head {heads[worst].Number + 1} of layer {heads[worst].Layer + 1}, {heads[worst].Kind}: "
+                + $"{costs[worst].Loss.ToString("F3", plain)}, and {costs[worst].Bleu.ToString("F2", plain)} BLEU.",
                 "Shares are means of a head's weight over all its queries. The edge is the source's end token, or in the decoder the start token. "
                 + "A head of the cross attention agrees with the alignment where its largest weight is on the token that has the largest mean weight of all "
                 + $"the other heads of the cross attention. A head is named after what has more than {HeadShares.Bound.ToString("P0", plain)} of its weight, or of its queries.",
@@ -167,7 +170,7 @@ public sealed class HeadStudy
                 new StudyTable(
                     "Each head: what its loss costs, and where it looks",
                     [
-                        new("attention"), new("layer", Format: "F0"), new("head", Format: "F0"), new("cost", "BLEU", "F2"), new("previous", Format: "P0"),
+                        new("attention"), new("layer", Format: "F0"), new("head", Format: "F0"), new("cost", "BLEU", "F2"), new("cost in loss", "nat", "F3"), new("previous", Format: "P0"),
                         new("same", Format: "P0"), new("next", Format: "P0"), new("edge", Format: "P0"), new("punctuation", Format: "P0"),
                         new("agrees", Format: "P0"), new("does"),
                     ],
@@ -175,7 +178,7 @@ public sealed class HeadStudy
             ],
             [
                 new StudyPlot(
-                    "Cost of each head", new StudyAxis("head, layer by layer"), new StudyAxis("cost", "BLEU"), series, []),
+                    "Cost of each head", new StudyAxis("head, layer by layer"), new StudyAxis("cost in loss", "nat"), series, []),
             ]);
     }
 
@@ -190,6 +193,18 @@ public sealed class HeadStudy
             .. translator.TranslateBatch(requests, _cancellation).Select(result => translator.Tokenizer.Detokenize(result.Hypotheses[0].Tokens)),
         ];
         return new Bleu(new BleuOptions { Tokenizer = words }).Score(found, [input.References]).Value;
+    }
+
+    // Mean of −ln p of the references' tokens.
+    private double Loss(Translator translator, HeadStudyInput input)
+    {
+        Task<ScoreResult>[] asked =
+        [
+            .. input.Sources.Zip(input.References, (source, reference) => translator.ScoreAsync(
+                new ScoreRequest(translator.Tokenizer.Tokenize(source), translator.Tokenizer.Tokenize(reference)), _cancellation)),
+        ];
+        ScoreResult[] scored = Task.WhenAll(asked).GetAwaiter().GetResult();
+        return -scored.Sum(static result => (double)result.Sum) / scored.Sum(static result => result.TokenScores.Count);
     }
 
     private static TranslationRequest Request(Translator translator, string source) =>

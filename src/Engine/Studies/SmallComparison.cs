@@ -15,6 +15,9 @@ internal sealed record Variant(string Name, params IReadOnlyList<string> Changes
 /// <param name="steps">Steps of each training.</param>
 internal sealed class SmallComparison(StudyOptions options, TaskPair[] pairs, TaskPair[] tests, int steps)
 {
+    // A loss that says that a task is learned, but for some mistakes.
+    private const double Learned = 0.1;
+
     // One run may be lucky.
     private readonly int _runs = options.Quick ? 1 : 3;
 
@@ -44,19 +47,22 @@ internal sealed class SmallComparison(StudyOptions options, TaskPair[] pairs, Ta
             }
 
             Accuracy[] found = [.. models.Select(model => model.Test(tests, cancellation))];
+            StudySeries curve = Mean(variant.Name, [.. models.Select(model => model.Curve(variant.Name))]);
+            int learned = curve.Points.TakeWhile(static point => point.Y >= Learned).Count();
             rows.Add(
             [
-                Of(variant.Name), Of(models.Average(static model => model.FinalLoss)), Of(found.Average(static one => one.Sentences)),
+                Of(variant.Name), learned < curve.Points.Count ? Of(curve.Points[learned].X) : default,
+                Of(models.Average(static model => model.FinalLoss)), Of(found.Average(static one => one.Sentences)),
                 Of(found.Min(static one => one.Sentences)), Of(found.Max(static one => one.Sentences)), Of(found.Average(static one => one.Tokens)),
             ]);
-            curves.Add(Mean(variant.Name, [.. models.Select(model => model.Curve(variant.Name))]));
+            curves.Add(curve);
         }
 
         return (
             new StudyTable(
                 "After the last step",
                 [
-                    new(what), new("loss", "nat", "F4"), new("sentences right", Format: "P1"), new("lowest", Format: "P1"),
+                    new(what), new("steps to a loss of 0.1", Format: "F0"), new("loss", "nat", "F4"), new("sentences right", Format: "P1"), new("lowest", Format: "P1"),
                     new("highest", Format: "P1"), new("tokens right", Format: "P1"),
                 ],
                 rows),
