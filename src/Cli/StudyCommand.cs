@@ -42,6 +42,8 @@ internal sealed class StudyCommand
             "positions", "The linear shift of sinusoidal positions, and sequences longer than those learned.", PositionStudy.Run),
         new StudyCommand(shell).OfHeads(),
         new StudyCommand(shell).Of("ffn", "The feed-forward block, with and without its ReLU.", FeedForwardStudy.Run),
+        new StudyCommand(shell).Of(
+            "origins", "Where attention comes from: kernel regression, and Hopfield networks.", OriginsStudy.Run),
     };
 
     private static Option<string?> Path(string name, string help, string description) =>

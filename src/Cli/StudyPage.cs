@@ -10,6 +10,7 @@ namespace Engine.Cli;
 /// <summary>Writes pages.</summary>
 internal static class StudyPage
 {
+    private const int LongestTable = 16, LongestLine = 28;
     private const string Template = "study.html", TitleMark = "<!-- title -->", BodyMark = "<!-- report -->";
 
     /// <summary>Writes a page.</summary>
@@ -45,7 +46,12 @@ internal static class StudyPage
             xml.WriteStartElement("section");
             Element(xml, "h2", null, section.Heading);
             foreach (string paragraph in section.Text) Element(xml, "p", null, paragraph);
-            foreach (StudyTable table in section.Tables) Table(xml, table);
+            foreach (StudyTable table in section.Tables)
+            {
+                if (table.Rows.Count <= LongestTable) Table(xml, table);
+                else Folded(xml, $"{table.Caption}: {table.Rows.Count} rows", table);
+            }
+
             foreach (StudyPlot plot in section.Plots) Plot(xml, plot);
             xml.WriteFullEndElement();
         }
@@ -70,10 +76,15 @@ internal static class StudyPage
         }
 
         xml.WriteFullEndElement();
-        xml.WriteStartElement("details");
-        Element(xml, "summary", null, $"Numbers: {plot.Title}");
-        Table(xml, Numbers(plot));
+        Folded(xml, $"Numbers: {plot.Title}", Numbers(plot));
         xml.WriteFullEndElement();
+    }
+
+    private static void Folded(XmlWriter xml, string summary, StudyTable table)
+    {
+        xml.WriteStartElement("details");
+        Element(xml, "summary", null, summary);
+        Table(xml, table);
         xml.WriteFullEndElement();
     }
 
@@ -125,7 +136,7 @@ internal static class StudyPage
         {
             xml.WriteStartElement("tr");
             for (int i = 0; i < row.Count; i++)
-                Element(xml, "td", StudyTables.IsText(table, i) ? null : "number", row[i].Show(table.Columns[i]));
+                Cell(xml, row[i].Show(table.Columns[i]), StudyTables.IsText(table, i));
             xml.WriteFullEndElement();
         }
 
@@ -133,6 +144,10 @@ internal static class StudyPage
         xml.WriteFullEndElement();
         xml.WriteFullEndElement();
     }
+
+    // A few words stay on their line.
+    private static void Cell(XmlWriter xml, string text, bool isText) =>
+        Element(xml, "td", !isText ? "number" : text.Length <= LongestLine ? "short" : null, text);
 
     private static void Element(XmlWriter xml, string name, string? kind, string text)
     {

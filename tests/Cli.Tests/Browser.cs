@@ -91,6 +91,26 @@ internal sealed class Browser : IDisposable
             },
         }, cancellation);
 
+    /// <summary>Gives the page a screen of a size, smaller than a window can be.</summary>
+    public Task ResizeAsync(int width, int height, CancellationToken cancellation) => SendAsync(
+        "goog/cdp/execute", new JsonObject
+        {
+            ["cmd"] = "Emulation.setDeviceMetricsOverride",
+            ["params"] = new JsonObject { ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false },
+        }, cancellation);
+
+    /// <summary>Shows the page as a printer would.</summary>
+    public Task PrintAsync(string scheme, CancellationToken cancellation) => SendAsync(
+        "goog/cdp/execute", new JsonObject
+        {
+            ["cmd"] = "Emulation.setEmulatedMedia",
+            ["params"] = new JsonObject
+            {
+                ["media"] = "print",
+                ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = scheme }),
+            },
+        }, cancellation);
+
     public void Dispose()
     {
         try

@@ -239,35 +239,24 @@ public sealed class AttentionStudy
     private StudySection Learning()
     {
         const int Symbols = 10;
-        int steps = _options.Quick ? 40 : 600, longest = _options.Quick ? 6 : 12, width = _options.Quick ? 32 : 128;
+        int steps = _options.Quick ? 40 : 500, longest = _options.Quick ? 6 : 12, width = _options.Quick ? 32 : 128;
         TaskPair[] pairs = SmallTask.Reversal(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 20_000, 1, longest, Symbols);
         TaskPair[] tests = SmallTask.Reversal(new StudyRandom(_options.Seed, 2), _options.Quick ? 20 : 200, 1, longest, Symbols);
-        using var training = new SmallTraining(_options, pairs);
-        List<StudySeries> curves = [];
-        List<IReadOnlyList<StudyCell>> rows = [];
-        (string Name, string[] Changes)[] kinds =
-            [("scaled", []), ("unscaled", ["model.scale=1"]), ("additive", ["model.attention=additive"])];
-        foreach ((string name, string[] changes) in kinds)
-        {
-            SmallModel model = training.Run(
-                name, steps, _cancellation, ["model.heads=1", $"model.modelDim={width}", $"model.hiddenDim={width}", .. changes]);
-            Accuracy accuracy = model.Test(tests, _cancellation);
-            curves.Add(model.Curve(name));
-            rows.Add([Of(name), Of(model.FinalLoss), Of(accuracy.Sentences), Of(accuracy.Tokens)]);
-        }
-
+        var comparison = new SmallComparison(_options, pairs, tests, steps);
+        string[] shape = ["model.heads=1", $"model.modelDim={width}", $"model.hiddenDim={width}"];
+        (StudyTable table, StudyPlot plot) = comparison.Run(
+            "attention", "Loss of training",
+            [
+                new("scaled", shape), new("unscaled", [.. shape, "model.scale=1"]), new("additive", [.. shape, "model.attention=additive"]),
+            ],
+            _cancellation);
         return new StudySection(
             "Learning the same task with each",
             [
-                $"Sequences of 1 to {longest} digits are to be turned round: one layer of encoder and decoder, one head with d_k = {width}, "
-                + $"{steps:N0} steps from the same weights with the same batches. {tests.Length} sequences that were not learned are translated greedily.",
+                $"Sequences of 1 to {longest} digits are to be turned round: one layer of encoder and decoder, one head with d_k = {width}; "
+                + comparison.Describe(),
             ],
-            [
-                new StudyTable(
-                    "After the last step",
-                    [new("attention"), new("loss", Format: "F4"), new("sentences right", Format: "P1"), new("tokens right", Format: "P1")], rows),
-            ],
-            [new StudyPlot("Loss of training", new StudyAxis("step"), new StudyAxis("loss", "nat"), curves, [])]);
+            [table], [plot]);
     }
 
     private static int[] Doubled(int first, int last)

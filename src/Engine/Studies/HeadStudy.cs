@@ -15,6 +15,10 @@ namespace Engine.Studies;
 /// <summary>How many heads, and what each is good for.</summary>
 public sealed class HeadStudy
 {
+    private const int Width = 64;   // of the small models
+
+    private static readonly int[] HeadCounts = [1, 2, 4, 8, 16];
+
     private readonly StudyOptions _options;
     private readonly CancellationToken _cancellation;
 
@@ -71,40 +75,27 @@ public sealed class HeadStudy
 
     private StudySection Numbers()
     {
-        const int Width = 64, Symbols = 5;
+        const int Symbols = 5;
         int steps = _options.Quick ? 40 : 800, longest = _options.Quick ? 6 : 12;
         TaskPair[] pairs = SmallTask.Neighbours(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 30_000, 2, longest, Symbols);
         TaskPair[] tests = SmallTask.Neighbours(new StudyRandom(_options.Seed, 2), _options.Quick ? 20 : 200, 2, longest, Symbols);
-        using var training = new SmallTraining(_options, pairs);
-        List<IReadOnlyList<StudyCell>> rows = [];
-        List<StudySeries> curves = [];
-        foreach (int heads in (int[])[1, 2, 4, 8, 16])
-        {
-            string name = heads == 1 ? "1 head" : $"{heads} heads";
-            SmallModel model = training.Run(name, steps, _cancellation, $"model.modelDim={Width}", $"model.heads={heads}");
-            Accuracy accuracy = model.Test(tests, _cancellation);
-            curves.Add(model.Curve(name));
-            rows.Add([Of(heads), Of(Width / heads), Of(model.FinalLoss), Of(accuracy.Sentences), Of(accuracy.Tokens)]);
-        }
-
+        var comparison = new SmallComparison(_options, pairs, tests, steps);
+        (StudyTable table, StudyPlot plot) = comparison.Run(
+            "heads", "Loss of training",
+            [
+                .. HeadCounts.Select(static heads => new Variant(
+                    $"{heads} of {Width / heads}", $"model.modelDim={Width}", $"model.heads={heads}")),
+            ],
+            _cancellation);
         return new StudySection(
             "The same width in more heads",
             [
                 $"For each place of a sequence of 2 to {longest} symbols out of {Symbols} the answer names the symbol before it, its own, and the one after: "
                 + "three places are to be looked at, and kept apart. One head can only take a mean of what it looks at.",
-                $"One layer of encoder and decoder, {Width} wide, {steps:N0} steps with the same batches; {tests.Length} sequences that were not learned are "
-                + "translated greedily. All models have the same number of weights.",
+                $"One layer of encoder and decoder, {Width} wide, in heads of d_k = {Width} divided by their number, so all models have as many weights; "
+                + comparison.Describe(),
             ],
-            [
-                new StudyTable(
-                    "After the last step",
-                    [
-                        new("heads", Format: "F0"), new("d_k", Format: "F0"), new("loss", Format: "F4"), new("sentences right", Format: "P1"),
-                        new("tokens right", Format: "P1"),
-                    ],
-                    rows),
-            ],
-            [new StudyPlot("Loss of training", new StudyAxis("step"), new StudyAxis("loss", "nat"), curves, [])]);
+            [table], [plot]);
     }
 
     private StudySection Trained(HeadStudyInput input)

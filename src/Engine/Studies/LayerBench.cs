@@ -13,7 +13,7 @@ namespace Engine.Studies;
 /// <summary>Layers of one type and size on a backend.</summary>
 internal sealed class LayerBench : IDisposable
 {
-    private const double EnoughSeconds = 0.6;
+    private const double EnoughSeconds = 0.6, WarmSeconds = 0.02;
     private const int MostRuns = 7;
 
     private readonly IBackend _backend;
@@ -46,6 +46,17 @@ internal sealed class LayerBench : IDisposable
         var counting = new CountingBackend(_backend);
         InFrame(counting, () => Layers[0].Self(counting, Input(counting, positions), Ragged.Create(counting, [positions])));
         return (counting.Total, counting.Counts.GetValueOrDefault("Linear"), counting.LongestChain);
+    }
+
+    /// <summary>Runs a layer for a while, so that its code is compiled as well as it will be before it is timed.</summary>
+    public void WarmUp(TimeSpan time, CancellationToken cancellation)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) < time)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            InFrame(_backend, () => Layers[0].Self(_backend, Input(_backend, 64), Ragged.Create(_backend, [64])));
+        }
     }
 
     /// <summary>The time of one layer over n positions, in seconds: the median of some runs.</summary>
@@ -182,9 +193,11 @@ internal sealed class LayerBench : IDisposable
         var times = new List<double>();
         var last = new float[_size.Width];
         float[] values = Values(positions * width, seed: 1);
-        for (int number = 0; number <= MostRuns && times.Sum() < EnoughSeconds; number++)
+        double warm = 0;
+        while (times.Count < MostRuns && times.Sum() < EnoughSeconds)
         {
             cancellation.ThrowIfCancellationRequested();
+            bool isWarm = warm > WarmSeconds;                         // before that, memory is taken and caches are filled
             InFrame(_backend, () =>
             {
                 Ragged batch = Ragged.Create(_backend, [positions]);
@@ -195,7 +208,8 @@ internal sealed class LayerBench : IDisposable
                 Tensor y = run(x, batch);
                 _backend.Read(y.RowRange(positions - 1, 1), last);
                 double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-                if (number > 0 || seconds > EnoughSeconds) times.Add(seconds);          // the first run warms up
+                if (isWarm || seconds > EnoughSeconds) times.Add(seconds);
+                else warm += seconds;
                 return y;
             });
         }

@@ -66,12 +66,12 @@ internal sealed record LayerType(string Name, string Complexity, string Sequenti
         {
             LongestPath = static (n, size) => Math.Ceiling((n - 1.0) / (size.Kernel - 1)),
         },
-        new("restricted self-attention, a band", "O(r · n · d)", "O(1)", "O(n/r)", MixingKind.Attention)
+        new("restricted attention, band", "O(r · n · d)", "O(1)", "O(n/r)", MixingKind.Attention)
         {
             IsBand = true,
             LongestPath = static (n, size) => Math.Ceiling((n - 1.0) / (size.Reach - 1)),
         },
-        new("restricted self-attention, groups", "O(r · n · d)", "O(1)", "none", MixingKind.Attention)
+        new("restricted attention, groups", "O(r · n · d)", "O(1)", "none", MixingKind.Attention)
         {
             IsGrouped = true,
             LongestPath = static (_, _) => double.NaN,

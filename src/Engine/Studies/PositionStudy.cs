@@ -102,7 +102,7 @@ public sealed class PositionStudy
             [
                 new StudyTable(
                     "Largest error of an element",
-                    [new("k", Format: "N0"), new("largest error", Format: "E2"), new("at position", Format: "N0")],
+                    [new("k", Format: "N0"), new("largest error", Format: "0.00E-0"), new("at position", Format: "N0")],
                     [.. Shifts.Select((shift, i) => (IReadOnlyList<StudyCell>)[Of(shift), Of(errors[i]), Of(places[i])])]),
             ],
             []);

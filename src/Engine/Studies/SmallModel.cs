@@ -3,11 +3,6 @@ using Engine.Decoding;
 
 namespace Engine.Studies;
 
-/// <summary>How often a model was right.</summary>
-/// <param name="Sentences">Share of sentences without a mistake.</param>
-/// <param name="Tokens">Share of the expected tokens that stand in their place.</param>
-internal readonly record struct Accuracy(double Sentences, double Tokens);
-
 /// <summary>A small model that was trained.</summary>
 /// <param name="options">What computes.</param>
 /// <param name="directory">The model.</param>
@@ -43,15 +38,6 @@ internal sealed class SmallModel(StudyOptions options, string directory, IReadOn
             }),
         ];
         IReadOnlyList<TranslationResult> results = translator.TranslateBatch(requests, cancellation);
-        int sentences = 0, right = 0, tokens = 0;
-        for (int i = 0; i < expected.Length; i++)
-        {
-            IReadOnlyList<string> found = results[i].Hypotheses[0].Tokens;
-            if (found.SequenceEqual(expected[i])) sentences++;
-            tokens += expected[i].Length;
-            right += expected[i].Where((token, place) => place < found.Count && found[place] == token).Count();
-        }
-
-        return new Accuracy((double)sentences / expected.Length, (double)right / tokens);
+        return Accuracy.Of([.. results.Select(static result => result.Hypotheses[0].Tokens)], expected);
     }
 }

@@ -20,7 +20,7 @@ internal static class SmallTask
         Make(random, count, shortest, longest, symbols, static symbols => symbols.Select((one, i) =>
             $"{(i == 0 ? "." : $"{symbols[i - 1]}")}{one}{(i == symbols.Length - 1 ? "." : $"{symbols[i + 1]}")}"));
 
-    /// <summary>Sums of neighbours modulo the number of symbols; the last place has the last symbol and the first.</summary>
+    /// <summary>Sums of two neighbours modulo the number of symbols; after the last symbol comes the first again.</summary>
     public static TaskPair[] Sums(StudyRandom random, int count, int shortest, int longest, int symbols) =>
         Make(random, count, shortest, longest, symbols, sequence =>
             sequence.Select((one, i) => $"{(one + sequence[(i + 1) % sequence.Length]) % symbols}"));

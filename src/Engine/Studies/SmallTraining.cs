@@ -48,8 +48,8 @@ internal sealed class SmallTraining : IDisposable
         TrainingConfig config = TrainingConfig.Load(
             InDirectory("config.json"),
             [
-                .. changes, $"training.steps={steps}", $"training.reportEvery={Math.Max(1, steps / 5)}", $"seed={_options.Seed}",
-                $"output=\"{System.Text.Json.JsonEncodedText.Encode(output)}\"",
+                $"training.steps={steps}", $"training.reportEvery={Math.Max(1, steps / 5)}", $"seed={_options.Seed}",
+                $"output=\"{System.Text.Json.JsonEncodedText.Encode(output)}\"", .. changes,
             ]);
         var observer = new Observer(_options, name);
         TrainingResult result = Trainer.Run(config, _options.Backend, observer, resume: false, cancellation);

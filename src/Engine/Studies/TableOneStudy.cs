@@ -2,6 +2,7 @@
 // and where one type overtakes another (Vaswani et al. 2017, 4).
 using System.Globalization;
 using Engine.Backends;
+using Engine.Models;
 using static Engine.Studies.StudyCell;
 
 namespace Engine.Studies;
@@ -11,6 +12,7 @@ public sealed class TableOneStudy
 {
     private const int Kernel = 3, Reach = 32;       // k and r where they are not swept
     private const int PathWidth = 16;               // paths do not depend on the width
+    private const int MostCurves = 7;               // that can be told apart
     private const double MostAdditive = 2e9;        // values of tanh that are worth waiting for
 
     private readonly StudyOptions _options;
@@ -64,6 +66,7 @@ public sealed class TableOneStudy
 
     private List<StudySection> Sections()
     {
+        WarmUp();
         Sweep[] byLength = [.. LayerType.All.Select(type => Measure(type, "n", _lengths, n => (n, new LayerSize(_width, Kernel, Reach))))];
         Sweep[] byWidth = [.. LayerType.All.Select(type => Measure(type, "d", _widths, d => (_length, new LayerSize(d, Kernel, Reach))))];
         Sweep[] byKernel = [.. LayerType.All.Where(static type => type is { IsConvolution: true, IsDilated: false })
@@ -80,10 +83,21 @@ public sealed class TableOneStudy
             Section("Work and time by width", "d", $"n = {_length}, k = {Kernel}, r = {Reach}", byWidth),
             Section("Work and time by the width of a filter", "k", $"n = {_length}, d = {_width}", byKernel),
             Section("Work and time by the reach of attention", "r", $"n = {2 * _length}, d = {_width}", byReach),
-            sequential, paths, Crossings(byLength, byWidth),
+            sequential, paths, Crossings(byLength),
         ];
         if (_other is not null) sections.Add(OtherBackend(byLength));
         return sections;
+    }
+
+    private void WarmUp()
+    {
+        if (_options.Quick) return;
+        _options.Say("all layers once, before they are timed");
+        foreach (LayerType type in LayerType.All)
+        {
+            using var bench = new LayerBench(_options.Backend, type, new LayerSize(_width, Kernel, Reach), _options.Seed);
+            bench.WarmUp(TimeSpan.FromMilliseconds(300), _cancellation);
+        }
     }
 
     private Sweep Measure(LayerType type, string name, int[] sizes, Func<int, (int Positions, LayerSize Size)> shape)
@@ -92,7 +106,7 @@ public sealed class TableOneStudy
         foreach (int size in sizes)
         {
             (int positions, LayerSize layer) = shape(size);
-            bool isAdditive = type.Score == Models.AttentionKind.Additive;
+            bool isAdditive = type.Score == AttentionKind.Additive;
             if (isAdditive && (double)positions * positions * layer.Width > MostAdditive) break;
             _options.Say($"{type.Name}, {name} = {size}");
             using var bench = new LayerBench(_options.Backend, type, layer, _options.Seed);
@@ -109,7 +123,7 @@ public sealed class TableOneStudy
     private static StudySection Table(
         Sweep[] byLength, Sweep[] byWidth, Sweep[] byOther, int[] chains, int longest, string[] paths)
     {
-        var rows = new List<IReadOnlyList<StudyCell>>();
+        List<IReadOnlyList<StudyCell>> rows = [], order = [];
         for (int i = 0; i < byLength.Length; i++)
         {
             Sweep n = byLength[i], d = byWidth[i];
@@ -117,9 +131,9 @@ public sealed class TableOneStudy
             rows.Add(
             [
                 Of(n.Type.Name), Of(n.Type.Complexity), Of(n.CoreFit.Describe()), Of(d.CoreFit.Describe()), Of(other?.CoreFit.Describe() ?? ""),
-                Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""), Of(n.Type.Sequential), Of(chains[i]),
-                Of(n.Type.Path), Of(paths[i]),
+                Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""),
             ]);
+            order.Add([Of(n.Type.Name), Of(n.Type.Sequential), Of(chains[i]), Of(n.Type.Path), Of(paths[i])]);
         }
 
         return new StudySection(
@@ -134,12 +148,15 @@ public sealed class TableOneStudy
             ],
             [
                 new StudyTable(
-                    "Layer types",
+                    "Complexity of a layer: powers of its work, and of its time",
                     [
-                        new("layer"), new("complexity"), new("power of n"), new("of d"), new("of k or r"), new("time: n"), new("d"), new("k or r"),
-                        new("sequential"), new("chain", "calls", "N0"), new("longest path"), new("measured"),
+                        new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"), new("time: d"),
+                        new("time: k or r"),
                     ],
                     rows),
+                new StudyTable(
+                    "Sequential operations and maximum path length",
+                    [new("layer"), new("sequential"), new("chain", "calls", "N0"), new("longest path"), new("measured")], order),
             ],
             []);
     }
@@ -160,6 +177,7 @@ public sealed class TableOneStudy
         }
 
         StudyAxis x = new(name, IsLogarithmic: true);
+        Sweep[] drawn = sweeps.Length <= MostCurves ? sweeps : [.. sweeps.Where(static sweep => IsDrawn(sweep.Type))];
         return new StudySection(
             heading,
             [$"{where}. Millions of multiply-adds and of functions (exp, tanh, σ), megabytes of arguments and results; time is the median of several runs."],
@@ -176,10 +194,10 @@ public sealed class TableOneStudy
             [
                 new StudyPlot(
                     $"Multiply-adds by {name}, without projections", x, new StudyAxis("multiply-adds", IsLogarithmic: true),
-                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Core, sweep.CoreFit))], []),
+                    [.. drawn.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Core, sweep.CoreFit))], []),
                 new StudyPlot(
                     $"Time by {name}, with projections", x, new StudyAxis("time", "ms", true),
-                    [.. sweeps.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Time, sweep.WholeTimeFit))], []),
+                    [.. drawn.Select(static sweep => new StudySeries(sweep.Type.Name, sweep.Time, sweep.WholeTimeFit))], []),
             ]);
     }
 
@@ -219,7 +237,11 @@ public sealed class TableOneStudy
                 [
                     new StudyPlot(
                         "Calls that wait for each other", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("calls", IsLogarithmic: true),
-                        [.. LayerType.All.Select((type, i) => new StudySeries(type.Name, Points(lengths, chains[i].Select(static c => (double)c))))], []),
+                        [
+                            .. LayerType.All.Select((type, i) => (Type: type, Chain: chains[i])).Where(static one => IsDrawn(one.Type))
+                                .Select(one => new StudySeries(one.Type.Name, Points(lengths, one.Chain.Select(static calls => (double)calls)))),
+                        ],
+                        []),
                 ]),
             [.. chains.Select(static chain => chain[^1])], lengths[^1]);
     }
@@ -251,7 +273,7 @@ public sealed class TableOneStudy
 
             cells.Add(Of(Gradients(type, size, checkedLength)));
             rows.Add(cells);
-            if (points.Count > 0) series.Add(new StudySeries(type.Name, points));
+            if (points.Count > 0 && type.Mixing is not (MixingKind.Lstm or MixingKind.Gru)) series.Add(new StudySeries(type.Name, points));
         }
 
         return (
@@ -296,21 +318,25 @@ public sealed class TableOneStudy
         return $"{(isThere ? "there" : "0")} after {Layers((int)layers)}, {(isBefore ? "there" : "0")} after {Layers((int)layers - 1)}";
     }
 
+    // Those left out of a plot with too many curves lie on, or close to, one that is drawn.
+    private static bool IsDrawn(LayerType type) =>
+        type.Mixing != MixingKind.Gru && !type.IsDilated && !type.IsGrouped;
+
     private static string Layers(int count) => $"{count.ToString("N0", CultureInfo.InvariantCulture)} layer{(count == 1 ? "" : "s")}";
 
-    private StudySection Crossings(Sweep[] byLength, Sweep[] byWidth)
+    private StudySection Crossings(Sweep[] byLength)
     {
-        Sweep Of1(string name, Sweep[] sweeps) => sweeps.Single(sweep => sweep.Type.Name == name);
-        Sweep attention = Of1("self-attention", byLength), recurrent = Of1("recurrent", byLength), lstm = Of1("LSTM", byLength);
-        Sweep band = Of1("restricted self-attention, a band", byLength);
+        Sweep Named(string name) => byLength.Single(sweep => sweep.Type.Name == name);
+        Sweep attention = Named("self-attention"), recurrent = Named("recurrent"), lstm = Named("LSTM");
         (Sweep longFilter, Sweep bandOfAll) = LongFilters();
         var rows = new List<IReadOnlyList<StudyCell>>();
         var plots = new List<StudyPlot>();
         Compare("self-attention and a recurrent layer, by n", "n = d", _width, attention, recurrent, "n");
         Compare("self-attention and an LSTM, by n", "n = 4 d", 4 * _width, attention, lstm, "n");
-        (Sweep wide, Sweep also) = (Reaches(), recurrent);
-        Compare($"restricted self-attention and a recurrent layer, by r at n = {_lengths[^1]}", "r = d", _width, wide, Flat(also, wide), "r");
-        Compare("self-attention and restricted self-attention, by n", "n = r", Reach, attention, band, "n");
+        Sweep reaches = Reaches();
+        Compare(
+            $"restricted self-attention and a recurrent layer, by r at n = {_lengths[^1]}", "r = d", _width, reaches,
+            Flat(recurrent, reaches), "r");
         Compare(
             "a separable convolution with k = n and restricted self-attention with its projections, by n", $"n = 2 r + 3 d",
             (2 * Reach) + (3 * _width), longFilter, bandOfAll, "n", withLinear: true);
@@ -319,8 +345,9 @@ public sealed class TableOneStudy
             [
                 "By formula, by counted multiply-adds, and by time: the point from which on the first of the two does more than the second. Without "
                 + "projections, except in the last row, whose formulas are n² d + n d² and 2 r n d + 4 n d². Counted crossings lie beyond those of the "
-                + "formula where a window or a filter is cut off at the ends of the sequence. A recurrent layer's time is that of products with few "
-                + "rows, which are bound by memory and not by arithmetic: so attention overtakes it in time far beyond n = d.",
+                + "formula where a window or a filter is cut off at the ends of the sequence. Times cross elsewhere, as the same number of "
+                + "multiply-adds does not take the same time everywhere: products with one row, as a recurrent layer has them, wait for weights; "
+                + "a filter for each column reads as much as it multiplies; a softmax has exponentials.",
             ],
             [
                 new StudyTable(
@@ -333,24 +360,30 @@ public sealed class TableOneStudy
         {
             StudyPoint? counted = withLinear ? Crossing(one.Work, two.Work) : Crossing(one.Core, two.Core);
             StudyPoint? timed = withLinear ? Crossing(one.Time, two.Time) : Crossing(one.CoreTime, two.CoreTime);
-            rows.Add([Of(what), Of(formula), Of(value), Where(counted, one), Where(timed, one)]);
+            rows.Add(
+            [
+                Of(what), Of(formula), Of(value), Where(counted, withLinear ? one.Work : one.Core, withLinear ? two.Work : two.Core),
+                Where(timed, withLinear ? one.Time : one.CoreTime, withLinear ? two.Time : two.CoreTime),
+            ]);
             plots.Add(new StudyPlot(
                 $"Time: {what}", new StudyAxis(axis, IsLogarithmic: true), new StudyAxis("time", "ms", true),
                 [
                     new(one.Type.Name, withLinear ? one.Time : one.CoreTime), new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
                 ],
-                timed is { } at ? [new StudyMark(at.X, at.Y, $"{axis} = {at.X:N0}")] : []));
+                timed is { } at ? [new StudyMark(at.X, at.Y, string.Create(CultureInfo.InvariantCulture, $"{axis} = {at.X:N0}"))] : []));
         }
 
-        static StudyCell Where(StudyPoint? point, Sweep sweep) => point is { } at
+        static StudyCell Where(StudyPoint? point, IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two) => point is { } at
             ? Of(at.X.ToString("N0", CultureInfo.InvariantCulture))
-            : Of($"not from {sweep.Points[0].Size:N0} to {sweep.Points[^1].Size:N0}");
+            : Of(string.Create(
+                CultureInfo.InvariantCulture,
+                $"nowhere: the first does {(one[0].Y < two[0].Y ? "less" : "more")} from {one[0].X:N0} to {one[Math.Min(one.Count, two.Count) - 1].X:N0}"));
     }
 
     // Separable convolutions as wide as the sequence, and a band of attention beside them.
     private (Sweep Filter, Sweep Band) LongFilters()
     {
-        LayerType separable = LayerType.All.Single(static type => type.Mixing == Models.MixingKind.SeparableConvolution);
+        LayerType separable = LayerType.All.Single(static type => type.Mixing == MixingKind.SeparableConvolution);
         LayerType band = LayerType.All.Single(static type => type.IsBand);
         int[] lengths = [.. _lengths.Where(n => n <= 4096)];
         return (
