@@ -55,7 +55,7 @@ public sealed class StudyTests
             "study", "heads", "--quick", "--json", "--quiet", "--backend", "cpu", "--model", model, "--source", "names.ar", "--reference",
             "names.en", "--sentences", "1"));
         JsonElement section = JsonDocument.Parse(shell.Output).RootElement.GetProperty("sections")[1];
-        Assert.StartsWith("The model arabic-names, weights as float32, translates 1 sentences", section.GetProperty("text")[0].GetString(), StringComparison.Ordinal);
+        Assert.StartsWith("The model arabic-names, weights as float32, translates 1 sentence greedily", section.GetProperty("text")[0].GetString(), StringComparison.Ordinal);
         Assert.Equal(144, section.GetProperty("tables")[0].GetProperty("rows").GetArrayLength());
     }
 

@@ -239,7 +239,7 @@ public sealed class AttentionStudy
     private StudySection Learning()
     {
         const int Symbols = 10;
-        int steps = _options.Quick ? 40 : 500, longest = _options.Quick ? 6 : 12, width = _options.Quick ? 32 : 128;
+        int steps = _options.Quick ? 40 : 500, longest = _options.Quick ? 6 : 10, width = _options.Quick ? 32 : 64;
         TaskPair[] pairs = SmallTask.Reversal(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 20_000, 1, longest, Symbols);
         TaskPair[] tests = SmallTask.Reversal(new StudyRandom(_options.Seed, 2), _options.Quick ? 20 : 200, 1, longest, Symbols);
         var comparison = new SmallComparison(_options, pairs, tests, steps);

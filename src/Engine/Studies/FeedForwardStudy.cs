@@ -26,8 +26,9 @@ public sealed class FeedForwardStudy
             "ffn", "The feed-forward block: with its ReLU, without it, and no block at all", options.Conditions,
             [
                 study.Compare(
-                    "Sums of neighbours", SmallTask.Sums, 30, 1500,
-                    "Each answer is the sum of two neighbouring numbers modulo 30: what one of them changes depends on the other, 900 cases in all."),
+                    "Look-ups", SmallTask.Lookups, 16, 1000,
+                    "Each answer stands in a table of 256 numbers that were drawn once: the row is a number of the source, the column its neighbour. So it "
+                    + "depends on both together, and no sum of one function of each is equal to it."),
                 study.Compare(
                     "Copies", SmallTask.Copy, 10, 600, "Each answer is a number of the source: nothing has to be computed, only found."),
             ]);

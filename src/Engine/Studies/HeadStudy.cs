@@ -154,8 +154,8 @@ public sealed class HeadStudy
         return new StudySection(
             "Heads of a trained model",
             [
-                $"The model {Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Model))}, weights as float32, translates {input.Sources.Count} sentences "
-                + $"greedily with BLEU {whole.ToString("F2", plain)}. A head is taken out by zeros in its columns of the output projection; the others stay "
+                $"The model {Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Model))}, weights as float32, translates {input.Sources.Count} "
+                + $"{(input.Sources.Count == 1 ? "sentence" : "sentences")} greedily with BLEU {whole.ToString("F2", plain)}. A head is taken out by zeros in its columns of the output projection; the others stay "
                 + "as they are, and nothing is learned anew.",
                 $"Of {heads.Length} heads {harmless} cost less than 0.5 BLEU. The dearest is head {heads[worst].Number + 1} of layer {heads[worst].Layer + 1}, "
                 + $"{heads[worst].Kind}: {losses[worst].ToString("F2", plain)}.",

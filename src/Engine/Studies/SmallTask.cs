@@ -7,6 +7,8 @@ internal readonly record struct TaskPair(string Source, string Target);
 /// <summary>Makes pairs.</summary>
 internal static class SmallTask
 {
+    private const uint TableStream = 1000;
+
     /// <summary>The sequence as it is.</summary>
     public static TaskPair[] Copy(StudyRandom random, int count, int shortest, int longest, int symbols) =>
         Make(random, count, shortest, longest, symbols, static symbols => symbols.Select(static one => $"{one}"));
@@ -20,10 +22,17 @@ internal static class SmallTask
         Make(random, count, shortest, longest, symbols, static symbols => symbols.Select((one, i) =>
             $"{(i == 0 ? "." : $"{symbols[i - 1]}")}{one}{(i == symbols.Length - 1 ? "." : $"{symbols[i + 1]}")}"));
 
-    /// <summary>Sums of two neighbours modulo the number of symbols; after the last symbol comes the first again.</summary>
-    public static TaskPair[] Sums(StudyRandom random, int count, int shortest, int longest, int symbols) =>
-        Make(random, count, shortest, longest, symbols, sequence =>
-            sequence.Select((one, i) => $"{(one + sequence[(i + 1) % sequence.Length]) % symbols}"));
+    /// <summary>
+    /// What a table says for each symbol and the one after it; after the last symbol comes the first again. The table is drawn once for
+    /// each seed, so that tests have the table that was learned.
+    /// </summary>
+    public static TaskPair[] Lookups(StudyRandom random, int count, int shortest, int longest, int symbols)
+    {
+        StudyRandom drawn = random.Other(TableStream);
+        int[] table = [.. Enumerable.Range(0, symbols * symbols).Select(_ => drawn.Below(symbols))];
+        return Make(random, count, shortest, longest, symbols, sequence =>
+            sequence.Select((one, i) => $"{table[(one * symbols) + sequence[(i + 1) % sequence.Length]]}"));
+    }
 
     private static TaskPair[] Make(
         StudyRandom random, int count, int shortest, int longest, int symbols, Func<int[], IEnumerable<string>> answer)

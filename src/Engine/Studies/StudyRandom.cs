@@ -13,6 +13,9 @@ internal sealed class StudyRandom(int seed, uint stream)
 
     private uint _block;
 
+    /// <summary>Draws of the same seed from another stream.</summary>
+    public StudyRandom Other(uint other) => new(seed, other);
+
     /// <summary>Fills an array with normal deviates.</summary>
     public void Fill(Span<float> values)
     {

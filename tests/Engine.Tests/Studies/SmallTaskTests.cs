@@ -11,9 +11,30 @@ public sealed class SmallTaskTests
     {
         Check(SmallTask.Copy, static (x, i) => $"{x[i]}");
         Check(SmallTask.Reversal, static (x, i) => $"{x[^(i + 1)]}");
-        Check(SmallTask.Sums, static (x, i) => $"{(x[i] + x[(i + 1) % x.Length]) % 7}");
         Check(SmallTask.Neighbours, static (x, i) =>
             (i == 0 ? "." : $"{x[i - 1]}") + $"{x[i]}" + (i == x.Length - 1 ? "." : $"{x[i + 1]}"));
+    }
+
+    [Fact]
+    public void One_table_answers_every_look_up_of_a_seed()
+    {
+        var table = new Dictionary<(string, string), string>();
+        foreach (uint stream in (uint[])[1, 2])
+        {
+            foreach (TaskPair pair in SmallTask.Lookups(new StudyRandom(5, stream), 400, 2, 6, 7))
+            {
+                string[] source = pair.Source.Split(' '), target = pair.Target.Split(' ');
+                Assert.Equal(source.Length, target.Length);
+                for (int i = 0; i < source.Length; i++)
+                {
+                    (string, string) place = (source[i], source[(i + 1) % source.Length]);
+                    if (!table.TryAdd(place, target[i])) Assert.Equal(table[place], target[i]);
+                }
+            }
+        }
+
+        Assert.Equal(49, table.Count);
+        Assert.Equal(7, table.Values.Distinct().Count());
     }
 
     [Fact]
