@@ -79,6 +79,42 @@ internal static class OperatorCases
             });
         }
 
+        foreach (int rows in new[] { 8, 64 })
+        {
+            yield return new OperatorCase("RecurrentCell LSTM", $"[{rows}, {Width}]", 4L * rows * Width * (4 + 4 + 1 + 2), 0, b =>
+            {
+                Tensor input = Put(b, rows, 4 * Width), hidden = Put(b, rows, 4 * Width), state = Put(b, rows, 2 * Width);
+                return () => b.RecurrentCell(input, hidden, state, CellKind.Lstm);
+            });
+        }
+
+        foreach (int length in new[] { 8, 128 })
+        {
+            const int Taps = 3;
+            yield return new OperatorCase("Unfold", $"{Taps} taps, 4 × {length}, {Width}", 4L * 4 * length * Width * (1 + Taps), 0, b =>
+            {
+                Tensor x = Put(b, 4 * length, Width);
+                Ragged batch = Ragged.Create(b, [length, length, length, length]);
+                return () => b.Unfold(x, batch, Backends.Taps.Centered(Taps));
+            });
+            yield return new OperatorCase(
+                "DepthwiseConvolution", $"{Taps} taps, 4 × {length}, {Width}", 4L * Width * ((2 * 4 * length) + Taps + 1), 0, b =>
+                {
+                    Tensor x = Put(b, 4 * length, Width), filter = Put(b, Taps, Width), bias = Put(b, 1, Width);
+                    Ragged batch = Ragged.Create(b, [length, length, length, length]);
+                    return () => b.DepthwiseConvolution(x, filter, bias, batch, Backends.Taps.Centered(Taps));
+                });
+            yield return new OperatorCase(
+                "DepthwiseConvolutionBackward", $"{Taps} taps, 4 × {length}, {Width}", 4L * Width * ((3 * 4 * length) + (3 * Taps)), 0, b =>
+                {
+                    Tensor x = Put(b, 4 * length, Width), dy = Put(b, 4 * length, Width);
+                    Tensor filter = Put(b, Taps, Width), gradient = Put(b, Taps, Width);
+                    Ragged batch = Ragged.Create(b, [length, length, length, length]);
+                    return () => b.DepthwiseConvolutionBackward(
+                        x, filter, dy, batch, Backends.Taps.Centered(Taps), gradient, Tensor.None);
+                });
+        }
+
         foreach (int length in new[] { 128, 512 })
         {
             foreach (bool isCausal in new[] { false, true })

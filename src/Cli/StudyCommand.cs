@@ -27,7 +27,7 @@ internal sealed class StudyCommand
     private readonly Option<string?> _also = new("--also")
     {
         HelpName = "BACKEND",
-        Description = "A second backend, whose times stand beside those of the first.",
+        Description = "A second backend, whose times stand beside those of the first. [default: another that can be used here]",
     };
 
     private StudyCommand(Shell shell) => _shell = shell;
@@ -73,12 +73,27 @@ internal sealed class StudyCommand
         });
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, options =>
         {
-            using IBackend? other = parsed.GetValue(_also) is { } word
-                ? BackendChoice.Open(word, _backend.Read(parsed, _shell), options.Progress)
-                : null;
-            return TableOneStudy.Run(options, other, cancellation);
+            using IBackend? other = OpenOther(parsed, options, out string missing);
+            return TableOneStudy.Run(options, other, missing, cancellation);
         })));
         return command;
+    }
+
+    private IBackend? OpenOther(ParseResult parsed, StudyOptions options, out string missing)
+    {
+        missing = "";
+        BackendOptions settings = _backend.Read(parsed, _shell);
+        if (parsed.GetValue(_also) is { } word) return BackendChoice.Open(word, settings, options.Progress);
+        var reasons = new List<string>();
+        foreach (IBackendProvider provider in BackendChoice.Providers)
+        {
+            if (options.Backend.Description.StartsWith(provider.Word, StringComparison.Ordinal)) continue;
+            if (provider.IsAvailable(out string reason)) return provider.Create(settings);
+            reasons.Add($"{provider.Word}: {reason}");
+        }
+
+        missing = string.Join("; ", reasons);
+        return null;
     }
 
     private Command OfHeads()

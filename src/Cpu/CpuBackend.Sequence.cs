@@ -113,10 +113,9 @@ public sealed unsafe partial class CpuBackend
     {
         SequenceShapes.Cell(input, hidden, state, kind);
         RowChecks.Pair(state, nameof(state), dy, nameof(dy));
-        Tensor inputGradient = Rent(input.Shape, DType.Float32);
-        hiddenGradient = kind == CellKind.Gru ? Rent(input.Shape, DType.Float32) : inputGradient;
-        stateGradient = Rent(state.Shape, DType.Float32);
-        var gradients = (inputGradient, hiddenGradient, stateGradient);
+        Tensor ofInput = Rent(input.Shape, DType.Float32);
+        Tensor ofHidden = kind == CellKind.Gru ? Rent(input.Shape, DType.Float32) : ofInput;
+        var gradients = (ofInput, ofHidden, OfState: Rent(state.Shape, DType.Float32));
         switch (kind)
         {
             case CellKind.Tanh: RunCellGradient<TanhCell>(input, hidden, state, dy, gradients, kind); break;
@@ -124,7 +123,8 @@ public sealed unsafe partial class CpuBackend
             default: RunCellGradient<GruCell>(input, hidden, state, dy, gradients, kind); break;
         }
 
-        return inputGradient;
+        (hiddenGradient, stateGradient) = (ofHidden, gradients.OfState);      // last: a caller may pass one variable as both
+        return ofInput;
     }
 
     /// <inheritdoc />

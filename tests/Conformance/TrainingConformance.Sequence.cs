@@ -120,6 +120,27 @@ public abstract partial class TrainingConformance
         }
     }
 
+    [Theory, MemberData(nameof(Cells))]
+    public void One_variable_may_be_an_argument_and_a_result(CellKind kind)
+    {
+        (int gates, int states) = (3 * kind.Gates(), 3 * kind.States());
+        float[] input = Values(2 * gates, seed: 1), hidden = Values(2 * gates, seed: 2), state = Values(2 * states, seed: 3);
+        AssertSameBits($"{kind}", Gradients(isShared: false), Gradients(isShared: true));
+
+        float[] Gradients(bool isShared) => InFrame(Subject, _ =>
+        {
+            Tensor a = Put(Subject, 2, gates, input), b = Put(Subject, 2, gates, hidden), s = Put(Subject, 2, states, state), dy = s, ofInput;
+            if (isShared) ofInput = Subject.RecurrentCellBackward(a, b, s, dy, kind, out b, out s);
+            else
+            {
+                ofInput = Subject.RecurrentCellBackward(a, b, s, dy, kind, out Tensor ofHidden, out Tensor ofState);
+                (b, s) = (ofHidden, ofState);
+            }
+
+            return (float[])[.. Floats(Subject, ofInput), .. Floats(Subject, b), .. Floats(Subject, s)];
+        });
+    }
+
     [Fact]
     public void Accumulate_rounds_once()
     {

@@ -17,13 +17,14 @@ public sealed class TableOneStudy
 
     private readonly StudyOptions _options;
     private readonly IBackend? _other;
+    private readonly string _missing;
     private readonly CancellationToken _cancellation;
     private readonly int[] _lengths, _widths, _kernels, _reaches;
     private readonly int _width, _length;
 
-    private TableOneStudy(StudyOptions options, IBackend? other, CancellationToken cancellation)
+    private TableOneStudy(StudyOptions options, IBackend? other, string missing, CancellationToken cancellation)
     {
-        (_options, _other, _cancellation) = (options, other, cancellation);
+        (_options, _other, _missing, _cancellation) = (options, other, missing, cancellation);
         bool quick = options.Quick;
         (_width, _length) = quick ? (64, 128) : (256, 512);
         _lengths = Doubled(quick ? 32 : 64, quick ? 256 : 8192);
@@ -35,11 +36,14 @@ public sealed class TableOneStudy
     /// <summary>Runs the study.</summary>
     /// <param name="options">What computes, the seed, the form.</param>
     /// <param name="other">A backend whose times stand beside those; null: none.</param>
+    /// <param name="missing">Why there is none, for the report.</param>
     /// <param name="cancellation">Stops the work.</param>
-    public static StudyReport Run(StudyOptions options, IBackend? other = null, CancellationToken cancellation = default)
+    public static StudyReport Run(
+        StudyOptions options, IBackend? other = null, string missing = "", CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var study = new TableOneStudy(options, other, cancellation);
+        ArgumentNullException.ThrowIfNull(missing);
+        var study = new TableOneStudy(options, other, missing, cancellation);
         string[] conditions = other is null ? [.. options.Conditions] : [.. options.Conditions, $"beside it {other.Description}"];
         return new StudyReport("table1", "Table 1 of the paper, measured", conditions, study.Sections());
     }
@@ -76,7 +80,7 @@ public sealed class TableOneStudy
         (StudySection sequential, int[] chains, int longest) = SequentialOperations();
         (StudySection paths, string[] found) = Paths();
         StudySection table = Table(byLength, byWidth, [.. byKernel, .. byReach], chains, longest, found);
-        List<StudySection> sections =
+        return
         [
             table,
             Section("Work and time by length", "n", $"d = {_width}, k = {Kernel}, r = {Reach}", byLength),
@@ -84,9 +88,9 @@ public sealed class TableOneStudy
             Section("Work and time by the width of a filter", "k", $"n = {_length}, d = {_width}", byKernel),
             Section("Work and time by the reach of attention", "r", $"n = {2 * _length}, d = {_width}", byReach),
             sequential, paths, Crossings(byLength),
+            _other is { } other ? Beside(other, byLength) : new StudySection(
+                "On the other backend", [$"There is no other backend here{(_missing.Length > 0 ? $": {_missing}" : "")}."], [], []),
         ];
-        if (_other is not null) sections.Add(OtherBackend(byLength));
-        return sections;
     }
 
     private void WarmUp()
@@ -401,14 +405,14 @@ public sealed class TableOneStudy
     private static Sweep Flat(Sweep recurrent, Sweep reaches) => new(
         recurrent.Type, [.. reaches.Points.Select(point => recurrent.Points[^1] with { Size = point.Size })]);
 
-    private StudySection OtherBackend(Sweep[] byLength)
+    private StudySection Beside(IBackend other, Sweep[] byLength)
     {
         int[] chosen = [_lengths[0], _lengths[_lengths.Length / 2], _lengths[^1]];
         var rows = new List<IReadOnlyList<StudyCell>>();
         foreach (Sweep sweep in byLength)
         {
-            _options.Say($"{sweep.Type.Name} on {_other!.Description}");
-            using var bench = new LayerBench(_other, sweep.Type, new LayerSize(_width, Kernel, Reach), _options.Seed);
+            _options.Say($"{sweep.Type.Name} on {other.Description}");
+            using var bench = new LayerBench(other, sweep.Type, new LayerSize(_width, Kernel, Reach), _options.Seed);
             foreach (Measured point in sweep.Points.Where(point => chosen.Contains(point.Size)))
             {
                 double seconds = bench.Seconds(point.Size, _cancellation);
@@ -420,8 +424,8 @@ public sealed class TableOneStudy
         return new StudySection(
             "On the other backend",
             [
-                $"Time of the whole layer, d = {_width}: on {_options.Backend.Description}, and on {_other!.Description}. Layers of few calls gain the "
-                + "most from a device that does much at once; one of many calls that wait for each other gains the least.",
+                $"Time of the whole layer, d = {_width}: on {_options.Backend.Description}, and on {other.Description}. A layer of few "
+                + "calls can use a device that does much at once; one of many calls that wait for each other pays for each of them.",
             ],
             [
                 new StudyTable(

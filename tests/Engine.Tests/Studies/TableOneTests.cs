@@ -13,7 +13,7 @@ public sealed class TableOneTests
     {
         using var backend = new CpuBackend();
         StudyReport report = TableOneStudy.Run(
-            new StudyOptions(backend) { Quick = true }, other: backend, TestContext.Current.CancellationToken);
+            new StudyOptions(backend) { Quick = true }, other: backend, cancellation: TestContext.Current.CancellationToken);
         StudyTable complexity = report.Sections[0].Tables[0], order = report.Sections[0].Tables[1];
         (string Name, double N, double D)[] powers =
         [
@@ -42,8 +42,9 @@ public sealed class TableOneTests
     public void By_gradients_a_path_ends_after_the_layers_of_the_formula()
     {
         using var backend = new CpuBackend();
-        StudyReport report = TableOneStudy.Run(new StudyOptions(backend) { Quick = true }, null, TestContext.Current.CancellationToken);
+        StudyReport report = TableOneStudy.Run(new StudyOptions(backend) { Quick = true }, null, "cuda: there is none", TestContext.Current.CancellationToken);
         StudyTable paths = report.Sections.Single(static section => section.Heading == "Maximum path length").Tables[0];
+        Assert.Equal(["There is no other backend here: cuda: there is none."], report.Sections[^1].Text);
         foreach (IReadOnlyList<StudyCell> row in paths.Rows)
         {
             string found = row[^1].Text!;

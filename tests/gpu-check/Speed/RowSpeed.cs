@@ -28,6 +28,28 @@ internal static class RowSpeed
             Tensor gain = Bench.Put(b, 1, v.Columns), bias = Bench.Put(b, 1, v.Columns);
             return () => b.NormBackward(x, new NormWeights(v, v, 1e-5f), y, Tensor.None, gain, bias);
         }),
+        new("Unfold, 3 taps", 4, static (b, x, y, v) =>
+        {
+            Ragged batch = Sentences(b, x.Rows);
+            return () => b.Unfold(x, batch, Taps.Centered(3));
+        }),
+        new("DepthwiseConvolution, 5 taps", 2, static (b, x, y, v) =>
+        {
+            Ragged batch = Sentences(b, x.Rows);
+            Tensor filter = Bench.Put(b, 5, x.Columns);
+            return () => b.DepthwiseConvolution(x, filter, v, batch, Taps.Centered(5));
+        }),
+        new("DepthwiseConvolutionBackward, 5 taps", 3, static (b, x, y, v) =>
+        {
+            Ragged batch = Sentences(b, x.Rows);
+            Tensor filter = Bench.Put(b, 5, x.Columns), gradient = Bench.Put(b, 5, x.Columns);
+            return () => b.DepthwiseConvolutionBackward(x, filter, y, batch, Taps.Centered(5), gradient, Tensor.None);
+        }),
+        new("RecurrentCell, LSTM", 2.75, static (b, x, y, v) =>      // four gates twice; c of a state, which has a quarter of the columns; h, c
+        {
+            Tensor state = Bench.Put(b, x.Rows, x.Columns / 2);
+            return () => b.RecurrentCell(x, y, state, CellKind.Lstm);
+        }),
         new("SumOfSquares", 1, static (b, x, y, v) =>
         {
             int count = checked((int)x.Shape.Count);
@@ -59,6 +81,13 @@ internal static class RowSpeed
         Adam(bench, settings, report, roofs);
         foreach ((int rows, int length) in settings.IsSmall ? [(2, 20)] : ((int, int)[])[(1, 32), (64, 32), (512, 64), (64, 1024)])
             CachedAttention(bench, rows, length, report, roofs);
+    }
+
+    // A table's rows as sentences of 32 words, the last of fewer.
+    private static Ragged Sentences(CudaBackend backend, int rows)
+    {
+        const int Words = 32;
+        return Ragged.Create(backend, [.. Enumerable.Range(0, (rows + Words - 1) / Words).Select(s => Math.Min(Words, rows - (s * Words)))]);
     }
 
     private static void Adam(Bench bench, Settings settings, Report report, Roofs roofs)
