@@ -5,29 +5,116 @@ using Engine.Cpu.Threading;
 namespace Engine.Cpu.Kernels;
 
 /// <summary>y = bias + Σ filter[tap] ⊙ x at the tap; with the sign of gradients, dx of dy.</summary>
+/// <remarks>
+/// Four neighbouring rows share what is loaded of the filter, and are four chains that do not wait for each other: of a tap that all of
+/// them see. Taps before and behind those, at the ends of a sentence, are added row by row.
+/// </remarks>
 internal readonly unsafe struct DepthwiseRows(
     FloatRows x, FloatRows filter, float* bias, FloatRows y, int columns, int* offsets, int sentences, TapRange taps) : IRowKernel
 {
+    private const int RowsOfTile = 4;
+
     public void Run<TSimd>(int first, int end, int worker) where TSimd : unmanaged, ISimd<TSimd>
     {
         var place = new SentenceRows(offsets, sentences, first);
-        for (int row = first; row < end; row++)
+        for (int row = first; row < end;)
         {
             place.MoveTo(row);
-            int from = taps.First(row - place.Begin, place.End - 1 - row, out int to);
-            for (int column = 0; column < columns; column += Lanes.Count)
-            {
-                int count = Math.Min(Lanes.Count, columns - column);
-                TSimd sum = bias is null ? TSimd.Zero : Lanes.LoadFirst<TSimd>(bias + column, count);
-                for (int tap = from; tap < to; tap++)
-                {
-                    TSimd value = Lanes.LoadFirst<TSimd>(x[(int)(row + taps.Offset(tap))] + column, count);
-                    TSimd.Accumulate(ref sum, value, Lanes.LoadFirst<TSimd>(filter[tap] + column, count));
-                }
-
-                Lanes.StoreFirst(sum, y[row] + column, count);
-            }
+            bool isTile = row + RowsOfTile <= Math.Min(end, place.End);
+            if (isTile) RunFour<TSimd>(row, place);
+            else RunOne<TSimd>(row, place);
+            row += isTile ? RowsOfTile : 1;
         }
+    }
+
+    private void RunOne<TSimd>(int row, in SentenceRows place) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        int from = taps.First(row - place.Begin, place.End - 1 - row, out int to);
+        Start(y[row]);
+        AddTaps<TSimd>(row, from, to);
+    }
+
+    private void RunFour<TSimd>(int row, in SentenceRows place) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        int from = 0, to = taps.Count;
+        for (int i = 0; i < RowsOfTile; i++)
+        {
+            from = Math.Max(from, taps.First(row + i - place.Begin, place.End - 1 - row - i, out int end));
+            to = Math.Min(to, end);
+        }
+
+        if (from >= to)
+        {
+            for (int i = 0; i < RowsOfTile; i++) RunOne<TSimd>(row + i, place);
+            return;
+        }
+
+        for (int i = 0; i < RowsOfTile; i++)
+        {
+            Start(y[row + i]);
+            AddTaps<TSimd>(row + i, taps.First(row + i - place.Begin, place.End - 1 - row - i, out _), from);
+        }
+
+        AddCommon<TSimd>(row, from, to);
+        for (int i = 0; i < RowsOfTile; i++)
+        {
+            taps.First(row + i - place.Begin, place.End - 1 - row - i, out int end);
+            AddTaps<TSimd>(row + i, to, end);
+        }
+    }
+
+    private void Start(float* row)
+    {
+        if (bias is null) new Span<float>(row, columns).Clear();
+        else new ReadOnlySpan<float>(bias, columns).CopyTo(new Span<float>(row, columns));
+    }
+
+    // y[row] += the taps from .. to − 1.
+    private void AddTaps<TSimd>(int row, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        if (from >= to) return;
+        for (int column = 0; column < columns; column += Lanes.Count)
+            AddColumns<TSimd>(row, column, Math.Min(Lanes.Count, columns - column), from, to);
+    }
+
+    // Taps that four rows see.
+    private void AddCommon<TSimd>(int row, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        nint next = x.Stride, step = taps.Step * next, nextSum = y.Stride, nextWeight = filter.Stride;
+        float* first = x[(int)(row + taps.Offset(from))], sums = y[row], weights = filter[from];
+        int column = 0;
+        for (; column <= columns - Lanes.Count; column += Lanes.Count)
+        {
+            float* seen = first + column, weight = weights + column, sum = sums + column;
+            TSimd s0 = TSimd.Load(sum), s1 = TSimd.Load(sum + nextSum), s2 = TSimd.Load(sum + (2 * nextSum)), s3 = TSimd.Load(sum + (3 * nextSum));
+            for (int tap = from; tap < to; tap++, seen += step, weight += nextWeight)
+            {
+                TSimd w = TSimd.Load(weight);
+                TSimd.Accumulate(ref s0, TSimd.Load(seen), w);
+                TSimd.Accumulate(ref s1, TSimd.Load(seen + next), w);
+                TSimd.Accumulate(ref s2, TSimd.Load(seen + (2 * next)), w);
+                TSimd.Accumulate(ref s3, TSimd.Load(seen + (3 * next)), w);
+            }
+
+            TSimd.Store(s0, sum);
+            TSimd.Store(s1, sum + nextSum);
+            TSimd.Store(s2, sum + (2 * nextSum));
+            TSimd.Store(s3, sum + (3 * nextSum));
+        }
+
+        for (int i = 0; i < RowsOfTile && column < columns; i++) AddColumns<TSimd>(row + i, column, columns - column, from, to);
+    }
+
+    private void AddColumns<TSimd>(int row, int column, int count, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd sum = Lanes.LoadFirst<TSimd>(y[row] + column, count);
+        for (int tap = from; tap < to; tap++)
+        {
+            TSimd value = Lanes.LoadFirst<TSimd>(x[(int)(row + taps.Offset(tap))] + column, count);
+            TSimd.Accumulate(ref sum, value, Lanes.LoadFirst<TSimd>(filter[tap] + column, count));
+        }
+
+        Lanes.StoreFirst(sum, y[row] + column, count);
     }
 }
 

@@ -11,6 +11,9 @@ internal readonly unsafe struct FloatRows(float* first, int stride)
     private readonly float* _first = first;
     private readonly nint _stride = stride;
 
+    /// <summary>Floats from a row to the next.</summary>
+    public nint Stride => _stride;
+
     /// <summary>First element of a row.</summary>
     public float* this[int row]
     {

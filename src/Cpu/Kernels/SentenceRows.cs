@@ -52,6 +52,9 @@ internal readonly struct TapRange(in Taps taps, int sign)
     /// <summary>From a row to the row of a tap.</summary>
     public long Offset(int tap) => ((long)tap - _before) * _dilation * _sign;
 
+    /// <summary>Rows from that of a tap to that of the next.</summary>
+    public int Step => _dilation * _sign;
+
     /// <summary>Which taps of a row are in a sentence: first .. end − 1.</summary>
     /// <param name="back">Rows of the sentence before the row.</param>
     /// <param name="ahead">Rows of it behind the row.</param>

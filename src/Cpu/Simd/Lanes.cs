@@ -74,28 +74,34 @@ internal static unsafe class Lanes
     /// <param name="source">At least <paramref name="count"/> floats.</param>
     /// <param name="count">1 .. 16.</param>
     /// <param name="fill">Value of the other lanes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd LoadFirst<TSimd>(float* source, int count, float fill = 0f)
-        where TSimd : unmanaged, ISimd<TSimd>
-    {
-        if (count == Count) return TSimd.Load(source);
-        float* lanes = stackalloc float[Count];
-        for (int i = 0; i < Count; i++) lanes[i] = i < count ? source[i] : fill;
-        return TSimd.Load(lanes);
-    }
+        where TSimd : unmanaged, ISimd<TSimd> =>
+        count == Count ? TSimd.Load(source) : LoadPart<TSimd>(source, count, fill);
 
     /// <summary>Stores the first lanes of a vector.</summary>
     /// <param name="value">The vector.</param>
     /// <param name="destination">Room for <paramref name="count"/> floats.</param>
     /// <param name="count">1 .. 16.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst<TSimd>(TSimd value, float* destination, int count)
         where TSimd : unmanaged, ISimd<TSimd>
     {
-        if (count == Count)
-        {
-            TSimd.Store(value, destination);
-            return;
-        }
+        if (count == Count) TSimd.Store(value, destination);
+        else StorePart(value, destination, count);
+    }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static TSimd LoadPart<TSimd>(float* source, int count, float fill) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        float* lanes = stackalloc float[Count];
+        for (int i = 0; i < Count; i++) lanes[i] = i < count ? source[i] : fill;
+        return TSimd.Load(lanes);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StorePart<TSimd>(TSimd value, float* destination, int count) where TSimd : unmanaged, ISimd<TSimd>
+    {
         float* lanes = stackalloc float[Count];
         TSimd.Store(value, lanes);
         for (int i = 0; i < count; i++) destination[i] = lanes[i];
