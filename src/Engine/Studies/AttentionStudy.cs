@@ -5,6 +5,8 @@ using System.Globalization;
 using Engine.Backends;
 using Engine.Tensors;
 using static Engine.Studies.StudyCell;
+using static Engine.Studies.StudySizes;
+using static Engine.Studies.StudyTensors;
 
 namespace Engine.Studies;
 
@@ -257,19 +259,5 @@ public sealed class AttentionStudy
                 + comparison.Describe(),
             ],
             [table], [plot]);
-    }
-
-    private static int[] Doubled(int first, int last)
-    {
-        List<int> sizes = [];
-        for (int size = first; size <= last; size *= 2) sizes.Add(size);
-        return [.. sizes];
-    }
-
-    private static Tensor Upload(IBackend backend, float[] values, int width)
-    {
-        Tensor tensor = backend.Rent(new Shape(values.Length / width, width), DType.Float32);
-        backend.Write(tensor, values);
-        return tensor;
     }
 }

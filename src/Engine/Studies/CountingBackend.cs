@@ -255,10 +255,5 @@ public sealed class CountingBackend(IBackend inner) : DelegatingBackend(inner)
     private double Positions(in CacheView view, AttentionMask mask) =>
         Read(view.Lengths).Sum(length => Math.Min(length, mask.Left + 1.0));
 
-    private int[] Read(in Tensor tensor)
-    {
-        var values = new int[tensor.Shape.Count];
-        Inner.Read(tensor, values);
-        return values;
-    }
+    private int[] Read(in Tensor tensor) => StudyTensors.Integers(Inner, tensor);
 }

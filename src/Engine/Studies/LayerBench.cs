@@ -127,15 +127,13 @@ internal sealed class LayerBench : IDisposable
         using Transformer model = graph;
         parameters.Refresh();
         backend.Clear(parameters.Gradients);
-        var gradient = new float[positions * size.Width];
+        float[] gradient = new float[positions * size.Width], last = new float[positions * size.Width];
+        last.AsSpan((positions - 1) * size.Width).Fill(1);
         backend.BeginFrame();
         try
         {
             Ragged batch = Ragged.Create(backend, [positions]);
-            Tensor first = Input(backend, positions, size.Width, seed), dy = backend.Rent(new Shape(positions, size.Width), DType.Float32);
-            var last = new float[positions * size.Width];
-            last.AsSpan((positions - 1) * size.Width).Fill(1);
-            backend.Write(dy, last);
+            Tensor first = Input(backend, positions, size.Width, seed), dy = StudyTensors.Upload(backend, last, size.Width);
             tape!.Record(default, 0);
             Tensor x = first;
             foreach (MixingLayer layer in Of(model, !type.IsGrouped)) x = layer.Self(tape, x, batch);
@@ -201,8 +199,7 @@ internal sealed class LayerBench : IDisposable
             InFrame(_backend, () =>
             {
                 Ragged batch = Ragged.Create(_backend, [positions]);
-                Tensor x = _backend.Rent(new Shape(positions, width), DType.Float32);
-                _backend.Write(x, values);
+                Tensor x = StudyTensors.Upload(_backend, values, width);
                 _backend.Read(x.RowRange(0, 1).ColumnRange(0, _size.Width), last);      // what was written is there
                 long started = Stopwatch.GetTimestamp();
                 Tensor y = run(x, batch);
@@ -220,12 +217,8 @@ internal sealed class LayerBench : IDisposable
 
     private Tensor Input(IBackend backend, int positions) => Input(backend, positions, _size.Width, seed: 1);
 
-    private static Tensor Input(IBackend backend, int positions, int width, int seed)
-    {
-        Tensor x = backend.Rent(new Shape(positions, width), DType.Float32);
-        backend.Write(x, Values(positions * width, seed));
-        return x;
-    }
+    private static Tensor Input(IBackend backend, int positions, int width, int seed) =>
+        StudyTensors.Upload(backend, Values(positions * width, seed), width);
 
     private static float[] Values(int count, int seed)
     {

@@ -4,6 +4,7 @@ using System.Globalization;
 using Engine.Backends;
 using Engine.Tensors;
 using static Engine.Studies.StudyCell;
+using static Engine.Studies.StudyTensors;
 
 namespace Engine.Studies;
 
@@ -115,15 +116,16 @@ public sealed class OriginsStudy
         float[] patterns = Sphere(Patterns, Width, stream: 2), start = Noisy(patterns, Width, states, 0.6, stream: 3);
         List<StudySeries> curves = [];
         List<IReadOnlyList<StudyCell>> rows = [];
-        foreach (float beta in new[] { 0.02f, 0.1f, 0.5f })
+        foreach (double beta in new[] { 0.02, 0.1, 0.5 })
         {
+            float scale = (float)beta;
             _options.Say($"energy of a Hopfield network with β = {beta}");
             float[] state = start;
-            var energies = new List<double[]> { EnergiesOf(state, patterns, Width, beta) };
+            var energies = new List<double[]> { EnergiesOf(state, patterns, Width, scale) };
             for (int step = 0; step < Steps; step++)
             {
-                state = Attend(state, patterns, patterns, Width, Width, beta);
-                energies.Add(EnergiesOf(state, patterns, Width, beta));
+                state = Attend(state, patterns, patterns, Width, Width, scale);
+                energies.Add(EnergiesOf(state, patterns, Width, scale));
             }
 
             double rise = energies.Skip(1).Zip(energies, static (after, before) => after.Zip(before, static (a, b) => a - b).Max()).Max();
@@ -289,7 +291,7 @@ public sealed class OriginsStudy
         backend.BeginFrame();
         try
         {
-            Tensor q = Upload(queries, rows, width), k = Upload(keys, seen, width), v = Upload(values, seen, valueWidth);
+            Tensor q = Upload(backend, queries, width), k = Upload(backend, keys, width), v = Upload(backend, values, valueWidth);
             Tensor y = backend.Attention(
                 q, k, v, Ragged.Create(backend, [rows]), Ragged.Create(backend, [seen]), new AttentionSpec(1, scale, AttentionMask.None));
             backend.Read(y, found);
@@ -300,13 +302,6 @@ public sealed class OriginsStudy
         }
 
         return found;
-
-        Tensor Upload(float[] numbers, int count, int columns)
-        {
-            Tensor tensor = backend.Rent(new Shape(count, columns), DType.Float32);
-            backend.Write(tensor, numbers);
-            return tensor;
-        }
     }
 
     private static StudyPoint[] Points(double[] x, double[] y) => [.. x.Zip(y, static (a, b) => new StudyPoint(a, b))];

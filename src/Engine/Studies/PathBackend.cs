@@ -109,10 +109,5 @@ internal sealed class PathBackend(IBackend inner) : DelegatingBackend(inner)
         return found;
     }
 
-    private int[] Read(in Tensor tensor)
-    {
-        var values = new int[tensor.Shape.Count];
-        Inner.Read(tensor, values);
-        return values;
-    }
+    private int[] Read(in Tensor tensor) => StudyTensors.Integers(Inner, tensor);
 }

@@ -4,6 +4,7 @@ using System.Globalization;
 using Engine.Backends;
 using Engine.Models;
 using static Engine.Studies.StudyCell;
+using static Engine.Studies.StudySizes;
 
 namespace Engine.Studies;
 
@@ -48,22 +49,30 @@ public sealed class TableOneStudy
         return new StudyReport("table1", "Table 1 of the paper, measured", conditions, study.Sections());
     }
 
-    /// <summary>Where two curves cross, by the straight lines between their points where both axes are logarithmic; null: nowhere.</summary>
+    /// <summary>
+    /// The point from which on the first of two curves is above the other, by the straight lines between their points where both axes are
+    /// logarithmic; null: it is always, or not at the end.
+    /// </summary>
     internal static StudyPoint? Crossing(IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two)
     {
-        int count = Math.Min(one.Count, two.Count);
-        for (int i = 0; i < count; i++)
-        {
-            double difference = Math.Log(one[i].Y / two[i].Y);
-            if (difference == 0) return one[i];
-            if (i + 1 == count) break;
-            double next = Math.Log(one[i + 1].Y / two[i + 1].Y);
-            if (difference * next >= 0) continue;
-            double share = difference / (difference - next);
-            return new StudyPoint(Between(one[i].X, one[i + 1].X, share), Between(one[i].Y, one[i + 1].Y, share));
-        }
+        int last = Math.Min(one.Count, two.Count) - 1, at = last;
+        while (at >= 0 && one[at].Y > two[at].Y) at--;
+        if (at < 0) return null;
+        if (at == last) return one[at].Y == two[at].Y ? one[at] : null;
+        double before = Math.Log(one[at].Y / two[at].Y), after = Math.Log(one[at + 1].Y / two[at + 1].Y);
+        double share = before / (before - after);
+        return new StudyPoint(Between(one[at].X, one[at + 1].X, share), Between(one[at].Y, one[at + 1].Y, share));
+    }
 
-        return null;
+    /// <summary>What there is instead of a crossing: the first of two curves is above the other at the end of both, or below it, and since when.</summary>
+    internal static string WithoutCrossing(IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two)
+    {
+        int last = Math.Min(one.Count, two.Count) - 1, since = last;
+        bool isLess = one[last].Y < two[last].Y;
+        while (since > 0 && one[since - 1].Y < two[since - 1].Y == isLess) since--;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"nowhere: the first does {(isLess ? "less" : "more")} from {one[since].X:N0} to {one[last].X:N0}");
     }
 
     private static double Between(double from, double to, double share) => from * Math.Pow(to / from, share);
@@ -270,7 +279,7 @@ public sealed class TableOneStudy
                 using var bench = new LayerBench(_options.Backend, type, size, _options.Seed, layers, isCausal: !type.IsGrouped);
                 (int Layers, int Path)? path = bench.FollowPaths(n);
                 double formula = type.LongestPath(n, size);
-                cells.Add(Of(path is { } there ? $"{there.Path:N0} ({formula:N0})" : "never (never)"));
+                cells.Add(Of($"{Never(path?.Path ?? double.NaN)} ({Never(formula)})"));
                 if (path is { } length) points.Add(new StudyPoint(n, length.Path));
                 if (n == lengths[^1]) found[i] = path is { } last ? $"{last.Path:N0} at n = {n}" : "never";
             }
@@ -326,6 +335,8 @@ public sealed class TableOneStudy
     private static bool IsDrawn(LayerType type) =>
         type.Mixing != MixingKind.Gru && !type.IsDilated && !type.IsGrouped;
 
+    private static string Never(double length) => double.IsNaN(length) ? "never" : length.ToString("N0", CultureInfo.InvariantCulture);
+
     private static string Layers(int count) => $"{count.ToString("N0", CultureInfo.InvariantCulture)} layer{(count == 1 ? "" : "s")}";
 
     private StudySection Crossings(Sweep[] byLength)
@@ -379,9 +390,7 @@ public sealed class TableOneStudy
 
         static StudyCell Where(StudyPoint? point, IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two) => point is { } at
             ? Of(at.X.ToString("N0", CultureInfo.InvariantCulture))
-            : Of(string.Create(
-                CultureInfo.InvariantCulture,
-                $"nowhere: the first does {(one[0].Y < two[0].Y ? "less" : "more")} from {one[0].X:N0} to {one[Math.Min(one.Count, two.Count) - 1].X:N0}"));
+            : Of(WithoutCrossing(one, two));
     }
 
     // Separable convolutions as wide as the sequence, and a band of attention beside them.
@@ -437,13 +446,6 @@ public sealed class TableOneStudy
 
     private static StudyPoint[] Points(int[] sizes, IEnumerable<double> values) =>
         [.. sizes.Zip(values, static (size, value) => new StudyPoint(size, value))];
-
-    private static int[] Doubled(int first, int last)
-    {
-        List<int> sizes = [];
-        for (int size = first; size <= last; size *= 2) sizes.Add(size);
-        return [.. sizes];
-    }
 
     // One size: all of the work, that without an attention's linear layers, and the times of both.
     private sealed record Measured(int Size, OperationCount All, OperationCount Core, double Seconds, double OwnSeconds);

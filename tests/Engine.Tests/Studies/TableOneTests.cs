@@ -65,6 +65,20 @@ public sealed class TableOneTests
     }
 
     [Fact]
+    public void A_crossing_is_where_the_first_curve_goes_above_the_other_for_good()
+    {
+        // Above, below, above again; and above, then below to the end.
+        StudyPoint[] one = [new(1, 4), new(2, 1), new(4, 4), new(8, 8)], level = [new(1, 2), new(2, 2), new(4, 2), new(8, 2)];
+        Assert.Equal(2 * Math.Sqrt(2), TableOneStudy.Crossing(one, level)!.Value.X, 1e-9);
+        StudyPoint[] falling = [new(1, 4), new(2, 1), new(4, 1), new(8, 0.5)], high = [.. level.Select(static point => point with { Y = 9 })];
+        Assert.Null(TableOneStudy.Crossing(falling, level));
+        Assert.Null(TableOneStudy.Crossing(high, level));
+        Assert.Equal("nowhere: the first does less from 2 to 8", TableOneStudy.WithoutCrossing(falling, level));
+        Assert.Equal("nowhere: the first does more from 1 to 8", TableOneStudy.WithoutCrossing(high, level));
+        Assert.Equal("nowhere: the first does less from 1 to 8", TableOneStudy.WithoutCrossing(level, high));
+    }
+
+    [Fact]
     public void Kernel_regression_and_Hopfield_networks_are_attention()
     {
         using var backend = new CpuBackend();
