@@ -1,5 +1,6 @@
 // Runs encoder and decoder once over a sentence and its whole translation, while a recorder looks on.
 using Engine.Backends;
+using Engine.Formats;
 using Engine.Models;
 using Engine.Tensors;
 using Engine.Text;
@@ -31,15 +32,22 @@ internal static class Explainer
         }
     }
 
-    private static Explanation Explain(Transformer model, Vocabulary source, Vocabulary target, ExplanationJob job)
+    /// <summary>Refuses models with layers that have no weights to show.</summary>
+    /// <exception cref="NotSupportedException">Something else than attention mixes positions.</exception>
+    public static void Check(TransformerConfig config)
     {
-        foreach ((string side, StackConfig stack) in new[] { ("encoder", model.Config.Encoder), ("decoder", model.Config.Decoder) })
+        foreach ((string side, StackConfig stack) in new[] { ("encoder", config.Encoder), ("decoder", config.Decoder) })
         {
             if (stack.Mixing.Kind == MixingKind.Attention) continue;
+            string word = OwnFormat.MixingKinds.First(kind => kind.Value == stack.Mixing.Kind).Word;
             throw new NotSupportedException(
-                $"What mixes positions in the {side} is {stack.Mixing.Kind}, expected attention: nothing else has weights to show.");
+                $"What mixes positions in the {side} is '{word}', expected 'attention': nothing else has weights to show.");
         }
+    }
 
+    private static Explanation Explain(Transformer model, Vocabulary source, Vocabulary target, ExplanationJob job)
+    {
+        Check(model.Config);
         Pass pass = RunGraph(model, job);
         (AttentionMap encoder, AttentionMap decoder, AttentionMap cross) = Maps(model, pass.Recorder, job);
         AttentionMap encoderRollout = Rollout.OfSelf(encoder);

@@ -38,9 +38,13 @@ public sealed class HeadStudy
                 nameof(input));
         }
 
+        if (input is not null && input.Sources.Any(string.IsNullOrWhiteSpace))
+            throw new ArgumentException("One of the sentences is empty, expected words: an empty one has no heads to look at.", nameof(input));
+        using ModelData? data = input is null ? null : ModelReader.Open(input.Model);
+        if (data is not null) Explainer.Check(data.Config);                    // before the work of minutes, not after it
         var study = new HeadStudy(options, cancellation);
         StudySection numbers = study.Numbers();
-        IReadOnlyList<StudySection> sections = input is null ? [numbers] : [numbers, study.Trained(input)];
+        IReadOnlyList<StudySection> sections = input is null || data is null ? [numbers] : [numbers, study.Trained(input, data)];
         return new StudyReport("heads", "How many heads, and what each of them does", options.Conditions, sections);
     }
 
@@ -98,9 +102,8 @@ public sealed class HeadStudy
             [table], [plot]);
     }
 
-    private StudySection Trained(HeadStudyInput input)
+    private StudySection Trained(HeadStudyInput input, ModelData data)
     {
-        using ModelData data = ModelReader.Open(input.Model);
         Head[] heads = [.. AllHeads(data.Config)];
         _options.Say($"translating {input.Sources.Count} sentences with all {heads.Length} heads");
         BleuTokenizer words = data.Tokenizer == Tokenizer.Character.Word ? BleuTokenizer.Characters : BleuTokenizer.V13a;

@@ -3,6 +3,7 @@ using Engine.Backends;
 using Engine.Cpu;
 using Engine.Explaining;
 using Engine.Formats;
+using Engine.Models;
 using Engine.Reference;
 using Engine.Studies;
 using Engine.Tensors;
@@ -96,6 +97,33 @@ public sealed class HeadStudyTests
         using var backend = new CpuBackend(new BackendOptions { Threads = 1 });
         var input = new HeadStudyInput("nowhere", ["a", "b"], ["a"]);
         Assert.Throws<ArgumentException>(() => HeadStudy.Run(new StudyOptions(backend), input, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void What_has_no_heads_is_refused_before_the_work()
+    {
+        using var backend = new CpuBackend(new BackendOptions { Threads = 1 });
+        var options = new StudyOptions(backend) { Progress = static message => Assert.Fail($"began with {message}") };
+        var empty = new HeadStudyInput("nowhere", ["a", " "], ["a", "b"]);
+        Assert.Throws<ArgumentException>(() => HeadStudy.Run(options, empty, TestContext.Current.CancellationToken));
+
+        TransformerConfig config = ModelShapes.Config(ModelShapes.Names.First());
+        config = config with { Encoder = config.Encoder with { Mixing = new MixingConfig { Kind = MixingKind.SeparableConvolution } } };
+        DirectoryInfo directory = Directory.CreateTempSubdirectory("head-study-");
+        try
+        {
+            using (ModelData data = RandomModel.Create(config))
+                ModelWriter.Write(data, directory.FullName, cancellation: TestContext.Current.CancellationToken);
+            var input = new HeadStudyInput(directory.FullName, ["a"], ["b"]);
+            var refused = Assert.Throws<NotSupportedException>(() => HeadStudy.Run(options, input, TestContext.Current.CancellationToken));
+            Assert.Equal(
+                "What mixes positions in the encoder is 'separable_convolution', expected 'attention': nothing else has weights to show.",
+                refused.Message);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
     }
 
     private static string Root()
