@@ -167,9 +167,10 @@ internal sealed class StudyCommand
         string[] sources = Lines(source), references = Lines(reference!);
         if (sources.Length != references.Length)
             throw new InvalidDataException($"{reference} has {references.Length:N0} lines, expected {sources.Length:N0} as {source} has.");
-        if (sources.Length == 0) throw new InvalidDataException($"{source} is empty, expected at least one sentence.");
-        int count = parsed.GetValue(_sentences) ?? (parsed.GetValue(_quick) ? QuickSentences : Sentences);
-        int[] chosen = [.. Enumerable.Range(0, Math.Min(count, sources.Length)).Select(i => (int)((long)i * sources.Length / Math.Min(count, sources.Length)))];
+        int[] lines = [.. Enumerable.Range(0, sources.Length).Where(i => !string.IsNullOrWhiteSpace(sources[i]))];   // the others have no heads to look at
+        if (lines.Length == 0) throw new InvalidDataException($"{source} is empty, expected at least one sentence.");
+        int count = Math.Min(parsed.GetValue(_sentences) ?? (parsed.GetValue(_quick) ? QuickSentences : Sentences), lines.Length);
+        int[] chosen = [.. Enumerable.Range(0, count).Select(i => lines[(int)((long)i * lines.Length / count)])];
         return new HeadStudyInput(model, [.. chosen.Select(i => sources[i])], [.. chosen.Select(i => references[i])]);
     }
 

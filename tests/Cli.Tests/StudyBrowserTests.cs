@@ -1,5 +1,6 @@
 // The page of `engine study` in a real browser: it fits a phone, follows the colours of the system, prints dark on light.
 using System.Text.Json;
+using Engine.Studies;
 using Xunit;
 
 namespace Cli.Tests;
@@ -68,6 +69,20 @@ public sealed class StudyBrowserTests
     }
 
     [Fact]
+    public async Task The_widest_table_fits_on_paper()
+    {
+        using var shell = new TestShell();
+        using Browser browser = await ShowAsync(shell, StudyReports.Wide());
+        await browser.ResizeAsync(718, 740, Cancellation);   // A4 between margins of 1 cm, 96 units an inch
+        await browser.PrintAsync("light", Cancellation);
+        JsonElement found = await browser.RunAsync(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth, document.querySelector('table').offsetWidth]",
+            Cancellation);
+        Assert.Equal(found[1].GetInt32(), found[0].GetInt32());
+        Assert.InRange(found[2].GetInt32(), 400, 718);
+    }
+
+    [Fact]
     public async Task Numbers_behind_a_plot_open_by_the_keyboard()
     {
         using var shell = new TestShell();
@@ -77,10 +92,10 @@ public sealed class StudyBrowserTests
         Assert.True((await browser.RunAsync("return document.querySelector('details').open", Cancellation)).GetBoolean());
     }
 
-    private static async Task<Browser> ShowAsync(TestShell shell)
+    private static async Task<Browser> ShowAsync(TestShell shell, StudyReport? report = null)
     {
         Assert.SkipWhen(Browser.Missing is not null, Browser.Missing ?? "");
-        string file = shell.Write("page.html", StudyTests.Page());
+        string file = shell.Write("page.html", StudyTests.Page(report ?? StudyReports.Everything()));
         Browser browser = await Browser.OpenAsync(1280, 900, Cancellation);
         try
         {

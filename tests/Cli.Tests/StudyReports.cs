@@ -33,4 +33,27 @@ internal static class StudyReports
                         [.. Enumerable.Range(0, 8).Select(static i => new StudySeries($"curve {i}", [new(0, i), new(10, -i), new(20, double.NaN)]))], []),
                 ]),
         ]);
+
+    /// <summary>A table as wide as the widest of the studies, that of Table 1.</summary>
+    public static StudyReport Wide() => new(
+        "wide", "A wide table", [],
+        [
+            new StudySection(
+                "Table 1", [],
+                [
+                    new StudyTable(
+                        "Complexity of a layer",
+                        [
+                            new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"), new("time: d"),
+                            new("time: k or r"),
+                        ],
+                        [
+                            [StudyCell.Of("restricted attention, groups"), StudyCell.Of("O(r · n · d)"), .. Powers()],
+                            [StudyCell.Of("separable convolution"), StudyCell.Of("O(k · n · d + n · d²)"), .. Powers()],
+                        ]),
+                ],
+                []),
+        ]);
+
+    private static IEnumerable<StudyCell> Powers() => Enumerable.Repeat(StudyCell.Of("1.00 ± 0.00"), 6);
 }

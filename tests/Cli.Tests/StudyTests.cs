@@ -83,6 +83,22 @@ public sealed class StudyTests
     }
 
     [Fact]
+    public async Task Empty_lines_have_no_heads_to_look_at()
+    {
+        string model = Path.Combine(TestData.Root, "models", "arabic-names");
+        using var shell = new TestShell();
+        shell.Write("names.ar", "\nمحمد\n \nعلي\n");
+        shell.Write("names.en", "\nmuhammad\n\nali\n");
+        shell.Write("nothing", "\n\n");
+        string[] study = ["study", "heads", "--quick", "--json", "--quiet", "--backend", "cpu", "--model", model, "--source"];
+        Assert.Equal(0, await shell.RunAsync([.. study, "names.ar", "--reference", "names.en"]));
+        JsonElement section = JsonDocument.Parse(shell.Output).RootElement.GetProperty("sections")[1];
+        Assert.Contains("translates 2 sentences greedily", section.GetProperty("text")[0].GetString(), StringComparison.Ordinal);
+        Assert.Equal(1, await shell.RunAsync([.. study, "nothing", "--reference", "nothing"]));
+        Assert.Contains("nothing is empty, expected at least one sentence.", Assert.Single(shell.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Sentences_and_references_must_be_as_many()
     {
         using var shell = new TestShell();
@@ -180,10 +196,12 @@ public sealed class StudyTests
         Assert.Equal([["64", "4096", "640"], ["128", "16384", "1280"], ["256", "65536", ""], ["512", "", "5120"]], rows);
     }
 
-    internal static string Page()
+    internal static string Page() => Page(StudyReports.Everything());
+
+    internal static string Page(StudyReport report)
     {
         using var stream = new MemoryStream();
-        StudyPage.Write(stream, StudyReports.Everything());
+        StudyPage.Write(stream, report);
         return Encoding.UTF8.GetString(stream.ToArray());
     }
 
