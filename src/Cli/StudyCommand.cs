@@ -12,15 +12,21 @@ internal sealed class StudyCommand
     private const int Sentences = 100, QuickSentences = 5;
 
     private readonly Shell _shell;
-    private readonly Option<bool> _quick = Flags.Switch("--quick", "A form of seconds: few points, few steps. It shows how it goes and proves little.");
+    private readonly Option<bool> _quick = Flags.Switch(
+        "--quick", "A form of seconds: few points, few steps. It shows how it goes and proves little.");
+
     private readonly Option<bool> _json = Flags.Switch("--json", "Writes a JSON object with all numbers instead of tables.");
     private readonly Option<string?> _out = Path("--out", "PAGE.html", "Writes a page with plots, too; it needs no network.");
     private readonly Option<int> _seed = Flags.Integer("--seed", 0, int.MaxValue, 1, "Decides all that is random.");
     private readonly BackendFlags _backend = new();
     private readonly Option<bool> _quiet = Flags.Switch("--quiet", "Nothing on standard error but errors.");
     private readonly Option<string?> _model = Path("--model", "DIR", "The trained model. [default: that which translates]");
-    private readonly Option<string?> _source = Path("--source", "FILE", $"Sentences for it, one a line. [default: {SourceName} beside the model]");
-    private readonly Option<string?> _reference = Path("--reference", "FILE", $"A reference for each. [default: {ReferenceName} beside the model]");
+    private readonly Option<string?> _source = Path(
+        "--source", "FILE", $"Sentences for it, one a line. [default: {SourceName} beside the model]");
+
+    private readonly Option<string?> _reference = Path(
+        "--reference", "FILE", $"A reference for each. [default: {ReferenceName} beside the model]");
+
     private readonly Option<int?> _sentences = Flags.OptionalInteger(
         "--sentences", 1, $"How many of them, spread over the file. [default: {Sentences}; --quick: {QuickSentences}]");
 
@@ -167,7 +173,8 @@ internal sealed class StudyCommand
         string[] sources = Lines(source), references = Lines(reference!);
         if (sources.Length != references.Length)
             throw new InvalidDataException($"{reference} has {references.Length:N0} lines, expected {sources.Length:N0} as {source} has.");
-        int[] lines = [.. Enumerable.Range(0, sources.Length).Where(i => !string.IsNullOrWhiteSpace(sources[i]))];   // the others have no heads to look at
+        // An empty line is no sentence that a head can look at.
+        int[] lines = [.. Enumerable.Range(0, sources.Length).Where(i => !string.IsNullOrWhiteSpace(sources[i]))];
         if (lines.Length == 0) throw new InvalidDataException($"{source} is empty, expected at least one sentence.");
         int count = Math.Min(parsed.GetValue(_sentences) ?? (parsed.GetValue(_quick) ? QuickSentences : Sentences), lines.Length);
         int[] chosen = [.. Enumerable.Range(0, count).Select(i => lines[(int)((long)i * lines.Length / count)])];

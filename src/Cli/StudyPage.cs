@@ -71,7 +71,8 @@ internal static class StudyPage
             PowerLaw? fit = plot.Series[i].Fit;
             Element(xml, "span", null, fit is null
                 ? plot.Series[i].Name
-                : $"{plot.Series[i].Name}; the line: {plot.Y.Title} = {PlotScale.Write(Rounded(fit.Factor))} · {plot.X.Title} to the power of {fit.Describe()}");
+                : $"{plot.Series[i].Name}; the line: {plot.Y.Title} = {PlotScale.Write(Rounded(fit.Factor))} · {plot.X.Title} to the "
+                + $"power of {fit.Describe()}");
             xml.WriteFullEndElement();
         }
 
@@ -88,7 +89,8 @@ internal static class StudyPage
         xml.WriteFullEndElement();
     }
 
-    private static double Rounded(double value) => double.Parse(value.ToString("G3", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    private static double Rounded(double value) =>
+        double.Parse(value.ToString("G3", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     // A row for each x of any curve; a curve that has no point there has no number.
     private static StudyTable Numbers(StudyPlot plot)
@@ -101,7 +103,10 @@ internal static class StudyPage
         IEnumerable<double> places = curves.SelectMany(static curve => curve.Keys).Distinct().Order();
         return new StudyTable(
             plot.Title,
-            [new StudyColumn(plot.X.Title, plot.X.Unit, "G6"), .. plot.Series.Select(series => new StudyColumn(series.Name, plot.Y.Unit, "G5"))],
+            [
+                new StudyColumn(plot.X.Title, plot.X.Unit, "G6"),
+                .. plot.Series.Select(series => new StudyColumn(series.Name, plot.Y.Unit, "G5")),
+            ],
             [
                 .. places.Select(x => (IReadOnlyList<StudyCell>)
                     [StudyCell.Of(x), .. curves.Select(curve => curve.TryGetValue(x, out double y) ? StudyCell.Of(y) : default)]),

@@ -32,7 +32,8 @@ internal static class StudyPicture
         var x = new PlotScale(
             points.Select(static point => point.X).Concat(plot.Marks.Select(static mark => mark.X)), plot.X.IsLogarithmic, Left, Right);
         var y = new PlotScale(
-            points.Select(static point => point.Y).Concat(plot.Marks.Where(static mark => mark.Y is not null).Select(static mark => mark.Y!.Value)),
+            points.Select(static point => point.Y)
+                .Concat(plot.Marks.Where(static mark => mark.Y is not null).Select(static mark => mark.Y!.Value)),
             plot.Y.IsLogarithmic, Bottom, Top);
         xml.WriteStartElement("svg", Namespace);
         Attributes(xml, ("viewBox", $"0 0 {Width} {Height}"), ("role", "img"), ("class", "plot"));
@@ -123,7 +124,8 @@ internal static class StudyPicture
         if (mark.Y is { } value && y.Shows(value))
         {
             xml.WriteStartElement("circle", Namespace);
-            Attributes(xml, ("cx", Number(place)), ("cy", Number(y.Place(value))), ("r", "6"), ("fill", "none"), ("stroke", "currentColor"));
+            Attributes(
+                xml, ("cx", Number(place)), ("cy", Number(y.Place(value))), ("r", "6"), ("fill", "none"), ("stroke", "currentColor"));
             xml.WriteEndElement();
         }
 
@@ -151,7 +153,9 @@ internal static class StudyPicture
     private static void Marker(XmlWriter xml, double x, double y, int style)
     {
         xml.WriteStartElement("path", Namespace);
-        Attributes(xml, ("class", "marker"), ("d", Markers[style]), ("transform", $"translate({Number(x)} {Number(y)})"), ("fill", "currentColor"));
+        Attributes(
+            xml, ("class", "marker"), ("d", Markers[style]), ("transform", $"translate({Number(x)} {Number(y)})"),
+            ("fill", "currentColor"));
         xml.WriteEndElement();
     }
 

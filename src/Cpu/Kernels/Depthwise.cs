@@ -86,7 +86,8 @@ internal readonly unsafe struct DepthwiseRows(
         for (; column <= columns - Lanes.Count; column += Lanes.Count)
         {
             float* seen = first + column, weight = weights + column, sum = sums + column;
-            TSimd s0 = TSimd.Load(sum), s1 = TSimd.Load(sum + nextSum), s2 = TSimd.Load(sum + (2 * nextSum)), s3 = TSimd.Load(sum + (3 * nextSum));
+            TSimd s0 = TSimd.Load(sum), s1 = TSimd.Load(sum + nextSum);
+            TSimd s2 = TSimd.Load(sum + (2 * nextSum)), s3 = TSimd.Load(sum + (3 * nextSum));
             for (int tap = from; tap < to; tap++, seen += step, weight += nextWeight)
             {
                 TSimd w = TSimd.Load(weight);

@@ -20,7 +20,8 @@ public static class SequenceShapes
         AttentionShapes.Offsets(batch, x.Rows, nameof(batch));
         Taps(taps);
         if ((long)taps.Count * x.Columns > int.MaxValue)
-            throw new ArgumentException($"x is {x.Shape} and there are {taps.Count} taps, expected at most {int.MaxValue} numbers a row.", nameof(taps));
+            throw new ArgumentException(
+                $"x is {x.Shape} and there are {taps.Count} taps, expected at most {int.MaxValue} numbers a row.", nameof(taps));
     }
 
     /// <summary>Checks the gradient of what was unfolded, and gives the columns that there were.</summary>

@@ -81,26 +81,30 @@ public sealed class AttentionStudy
         return new StudySection(
             "Why scores are scaled",
             [
-                $"q and k have d_k components of mean 0 and variance 1. {pairs:N0} pairs for the variance of q·k, and {draws:N0} queries "
-                + $"with {Keys} keys each for the softmax.",
-                $"The variance of q·k grows as d_k to the power of {fit.Describe()} (the paper's footnote 4 says: it is d_k, power 1).",
-                $"Entropy is that of the softmax over {Keys} keys; that of equal weights is {Math.Log(Keys).ToString("F2", CultureInfo.InvariantCulture)}. "
-                + "The gradient's norm is the Frobenius norm of the softmax's Jacobian, diag(p) − p pᵀ, the mean over all queries: "
-                + "where it is 0 nothing is learned through the weights.",
+                $"q and k have d_k components of mean 0 and variance 1. {pairs:N0} pairs for the variance of q·k, and "
+                + $"{draws:N0} queries with {Keys} keys each for the softmax.",
+                $"The variance of q·k grows as d_k to the power of {fit.Describe()} (the paper's footnote 4 says: it is d_k, "
+                + "power 1).",
+                $"Entropy is that of the softmax over {Keys} keys; that of equal weights is "
+                + $"{Math.Log(Keys).ToString("F2", CultureInfo.InvariantCulture)}. The gradient's norm is the Frobenius norm of "
+                + "the softmax's Jacobian, diag(p) − p pᵀ, the mean over all queries: where it is 0 nothing is learned through "
+                + "the weights.",
             ],
             [
                 new StudyTable(
                     "Scores and softmax by d_k",
                     [
                         new("d_k", Format: "F0"), new("variance of q·k"), new("entropy unscaled", "nat", "F3"),
-                        new("entropy scaled", "nat", "F3"), new("gradient unscaled", Format: "F4"), new("gradient scaled", Format: "F4"),
+                        new("entropy scaled", "nat", "F3"), new("gradient unscaled", Format: "F4"),
+                        new("gradient scaled", Format: "F4"),
                     ],
                     rows),
             ],
             [
                 new StudyPlot("Variance of q·k", x, new StudyAxis("variance", IsLogarithmic: true), [new("q·k", variances, fit)], []),
                 new StudyPlot(
-                    "Entropy of the softmax", x, new StudyAxis("entropy", "nat"), [new("unscaled", entropies[0]), new("scaled", entropies[1])], []),
+                    "Entropy of the softmax", x, new StudyAxis("entropy", "nat"),
+                    [new("unscaled", entropies[0]), new("scaled", entropies[1])], []),
                 new StudyPlot(
                     "Norm of the softmax's gradient", x, new StudyAxis("norm", IsLogarithmic: true),
                     [new("unscaled", norms[0]), new("scaled", norms[1])], []),
@@ -130,7 +134,8 @@ public sealed class AttentionStudy
     {
         IBackend backend = _options.Backend;
         var random = new StudyRandom(_options.Seed, (uint)(LargestWidth + width));
-        float[] query = new float[DrawsAtOnce * width], keys = new float[DrawsAtOnce * Keys * width], weights = new float[DrawsAtOnce * Keys];
+        float[] query = new float[DrawsAtOnce * width], keys = new float[DrawsAtOnce * Keys * width];
+        var weights = new float[DrawsAtOnce * Keys];
         double entropy = 0, norm = 0;
         for (int done = 0; done < draws; done += DrawsAtOnce)
         {
@@ -171,14 +176,15 @@ public sealed class AttentionStudy
             "What they cost",
             [
                 "Time of the backend's operator with one head, projections left out: the median of several runs.",
-                $"Dot-product attention grows as n to the power of {n[0].Describe()} and as d to {d[0].Describe()}, additive attention as n to "
-                + $"{n[1].Describe()} and as d to {d[1].Describe()}; by their formulas both are n² · d. At small sizes what a call costs by "
-                + "itself, and caches, make the powers smaller.",
+                $"Dot-product attention grows as n to the power of {n[0].Describe()} and as d to {d[0].Describe()}, additive "
+                + $"attention as n to {n[1].Describe()} and as d to {d[1].Describe()}; by their formulas both are n² · d. At "
+                + "small sizes what a call costs by itself, and caches, make the powers smaller.",
             ],
             [byLength, byWidth], [lengths, widths]);
     }
 
-    private (StudyTable Table, StudyPlot Plot, PowerLaw[] Fits) Sweep(string name, int[] sizes, Func<int, (int N, int D)> shape, string fixedSize)
+    private (StudyTable Table, StudyPlot Plot, PowerLaw[] Fits) Sweep(
+        string name, int[] sizes, Func<int, (int N, int D)> shape, string fixedSize)
     {
         List<StudyPoint>[] times = [[], []];
         List<IReadOnlyList<StudyCell>> rows = [];
@@ -196,7 +202,11 @@ public sealed class AttentionStudy
         return (
             new StudyTable(
                 $"Time by {name}, {fixedSize}",
-                [new(name, Format: "N0"), new("dot product", "ms", "G3"), new("additive", "ms", "G3"), new("additive / dot product", Format: "F1")], rows),
+                [
+                    new(name, Format: "N0"), new("dot product", "ms", "G3"), new("additive", "ms", "G3"),
+                    new("additive / dot product", Format: "F1"),
+                ],
+                rows),
             new StudyPlot(
                 $"Time by {name}, {fixedSize}", new StudyAxis(name, IsLogarithmic: true), new StudyAxis("time", "ms", true),
                 [new("dot product", times[0], fits[0]), new("additive", times[1], fits[1])], []),
@@ -249,13 +259,15 @@ public sealed class AttentionStudy
         (StudyTable table, StudyPlot plot) = comparison.Run(
             "attention", "Loss of training",
             [
-                new("scaled", shape), new("unscaled", [.. shape, "model.scale=1"]), new("additive", [.. shape, "model.attention=additive"]),
+                new("scaled", shape), new("unscaled", [.. shape, "model.scale=1"]),
+                new("additive", [.. shape, "model.attention=additive"]),
             ],
             _cancellation);
         return new StudySection(
             "Learning the same task with each",
             [
-                $"Sequences of 1 to {longest} digits are to be turned round: one layer of encoder and decoder, one head with d_k = {width}; "
+                $"Sequences of 1 to {longest} digits are to be turned round: one layer of encoder and decoder, one head with "
+                + $"d_k = {width}; "
                 + comparison.Describe(),
             ],
             [table], [plot]);

@@ -111,7 +111,8 @@ public sealed class CountingBackend(IBackend inner) : DelegatingBackend(inner)
         Tensor y = base.Attention(query, key, value, queries, keys, spec);
         double pairs = Pairs(queries, keys, spec.Mask);
         return Note(
-            "Attention", y, pairs * (key.Columns + value.Columns), pairs * spec.Heads, Floats(query) + Floats(key) + Floats(value) + Floats(y),
+            "Attention", y, pairs * (key.Columns + value.Columns), pairs * spec.Heads,
+            Floats(query) + Floats(key) + Floats(value) + Floats(y),
             query, key, value);
     }
 
@@ -162,7 +163,8 @@ public sealed class CountingBackend(IBackend inner) : DelegatingBackend(inner)
         double columns = (double)input.Shape.Count / kind.Gates();
         (int products, int functions) = kind switch { CellKind.Tanh => (0, 1), CellKind.Lstm => (3, 5), _ => (2, 3) };
         return Note(
-            "RecurrentCell", y, products * columns, functions * columns, (2 * Floats(input)) + Floats(state) + Floats(y), input, hidden, state);
+            "RecurrentCell", y, products * columns, functions * columns, (2 * Floats(input)) + Floats(state) + Floats(y),
+            input, hidden, state);
     }
 
     /// <inheritdoc />
@@ -171,7 +173,9 @@ public sealed class CountingBackend(IBackend inner) : DelegatingBackend(inner)
         Tensor y = base.CachedAttention(query, cache, view, spec);
         double pairs = Positions(view, spec.Mask);
         int columns = cache.KeyColumns + cache.ValueColumns;
-        return Note("CachedAttention", y, pairs * columns, pairs * spec.Heads, Floats(query) + Floats(y) + (sizeof(float) * pairs * columns), query);
+        return Note(
+            "CachedAttention", y, pairs * columns, pairs * spec.Heads,
+            Floats(query) + Floats(y) + (sizeof(float) * pairs * columns), query);
     }
 
     /// <inheritdoc />

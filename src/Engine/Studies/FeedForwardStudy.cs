@@ -27,14 +27,16 @@ public sealed class FeedForwardStudy
             [
                 study.Compare(
                     "Look-ups", SmallTask.Lookups, 16, 1000,
-                    "Each answer stands in a table of 256 numbers that were drawn once: the row is a number of the source, the column its neighbour. So it "
-                    + "depends on both together, and no sum of one function of each is equal to it."),
+                    "Each answer stands in a table of 256 numbers that were drawn once: the row is a number of the source, "
+                    + "the column its neighbour. So it depends on both together, and no sum of one function of each is equal to "
+                    + "it."),
                 study.Compare(
                     "Copies", SmallTask.Copy, 10, 600, "Each answer is a number of the source: nothing has to be computed, only found."),
             ]);
     }
 
-    private StudySection Compare(string heading, Func<StudyRandom, int, int, int, int, TaskPair[]> task, int symbols, int fullSteps, string about)
+    private StudySection Compare(
+        string heading, Func<StudyRandom, int, int, int, int, TaskPair[]> task, int symbols, int fullSteps, string about)
     {
         const int Shortest = 3;
         int steps = _options.Quick ? 40 : fullSteps, longest = _options.Quick ? 5 : 8;
@@ -44,7 +46,11 @@ public sealed class FeedForwardStudy
         (StudyTable table, StudyPlot plot) = comparison.Run("feed-forward block", $"{heading}: loss of training", Variants, _cancellation);
         return new StudySection(
             heading,
-            [about, $"Sequences of {Shortest} to {longest} of {symbols} numbers, one layer of encoder and decoder, 64 wide; {comparison.Describe()}"],
+            [
+                about,
+                $"Sequences of {Shortest} to {longest} of {symbols} numbers, one layer of encoder and decoder, 64 wide; "
+                + comparison.Describe(),
+            ],
             [table], [plot]);
     }
 }

@@ -34,12 +34,13 @@ public sealed class HeadStudy
         if (input is not null && (input.Sources.Count == 0 || input.Sources.Count != input.References.Count))
         {
             throw new ArgumentException(
-                $"There are {input.Sources.Count} sentences and {input.References.Count} references, expected as many, and at least one.",
+                $"There are {input.Sources.Count} sentences and {input.References.Count} references, expected as many, and at "
+                + "least one.",
                 nameof(input));
         }
 
         if (input is not null && input.Sources.Any(string.IsNullOrWhiteSpace))
-            throw new ArgumentException("One of the sentences is empty, expected words: an empty one has no heads to look at.", nameof(input));
+            throw new ArgumentException("One of the sentences is empty, expected words that heads can look at.", nameof(input));
         using ModelData? data = input is null ? null : ModelReader.Open(input.Model);
         if (data is not null) Explainer.Check(data.Config);                    // before the work of minutes, not after it
         var study = new HeadStudy(options, cancellation);
@@ -94,9 +95,11 @@ public sealed class HeadStudy
         return new StudySection(
             "The same width in more heads",
             [
-                $"For each place of a sequence of 2 to {longest} symbols out of {Symbols} the answer names the symbol before it, its own, and the one after: "
-                + "three places are to be looked at, and kept apart. One head can only take a mean of what it looks at.",
-                $"One layer of encoder and decoder, {Width} wide, in heads of d_k = {Width} divided by their number, so all models have as many weights; "
+                $"For each place of a sequence of 2 to {longest} symbols out of {Symbols} the answer names the symbol before "
+                + "it, its own, and the one after: three places are to be looked at, and kept apart. One head can only take a "
+                + "mean of what it looks at.",
+                $"One layer of encoder and decoder, {Width} wide, in heads of d_k = {Width} divided by their number, so all "
+                + "models have as many weights; "
                 + comparison.Describe(),
             ],
             [table], [plot]);
@@ -130,7 +133,8 @@ public sealed class HeadStudy
         return Describe(input, heads, whole, costs);
     }
 
-    private static StudySection Describe(HeadStudyInput input, Head[] heads, (double Bleu, double Loss) whole, (double Bleu, double Loss)[] costs)
+    private static StudySection Describe(
+        HeadStudyInput input, Head[] heads, (double Bleu, double Loss) whole, (double Bleu, double Loss)[] costs)
     {
         IReadOnlyList<IReadOnlyList<StudyCell>> rows =
         [
@@ -157,24 +161,28 @@ public sealed class HeadStudy
         return new StudySection(
             "Heads of a trained model",
             [
-                $"The model {Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Model))}, weights as float32, translates {input.Sources.Count} "
-                + $"{(input.Sources.Count == 1 ? "sentence" : "sentences")} greedily with BLEU {whole.Bleu.ToString("F2", plain)}; a token of the "
-                + $"references has a loss of {whole.Loss.ToString("F3", plain)}. A head is taken out by zeros in its columns of the output projection; the others stay "
-                + "as they are, and nothing is learned anew.",
+                $"The model {Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Model))}, weights as float32, translates "
+                + $"{input.Sources.Count} {(input.Sources.Count == 1 ? "sentence" : "sentences")} greedily with BLEU "
+                + $"{whole.Bleu.ToString("F2", plain)}; a token of the references has a loss of "
+                + $"{whole.Loss.ToString("F3", plain)}. A head is taken out by zeros in its columns of the output projection; "
+                + "the others stay as they are, and nothing is learned anew.",
                 "The loss is the finer measure: it hears of every token, BLEU only of which of two near answers came first. "
-                + $"Of {heads.Length} heads {harmless} cost "
-                + $"less than 0.01. The dearest is head {heads[worst].Number + 1} of layer {heads[worst].Layer + 1}, {heads[worst].Kind}: "
-                + $"{costs[worst].Loss.ToString("F3", plain)}, and {costs[worst].Bleu.ToString("F2", plain)} BLEU.",
-                "Shares are means of a head's weight over all its queries. The edge is the source's end token, or in the decoder the start token. "
-                + "A head of the cross attention agrees with the alignment where its largest weight is on the token that has the largest mean weight of all "
-                + $"the other heads of the cross attention. A head is named after what has more than {HeadShares.Bound.ToString("P0", plain)} of its weight, or of its queries.",
+                + $"Of {heads.Length} heads {harmless} cost less than 0.01. The dearest is head {heads[worst].Number + 1} of "
+                + $"layer {heads[worst].Layer + 1}, {heads[worst].Kind}: {costs[worst].Loss.ToString("F3", plain)}, and "
+                + $"{costs[worst].Bleu.ToString("F2", plain)} BLEU.",
+                "Shares are means of a head's weight over all its queries. The edge is the source's end token, or in the "
+                + "decoder the start token. A head of the cross attention agrees with the alignment where its largest weight is "
+                + "on the token that has the largest mean weight of all the other heads of the cross attention. A head is named "
+                + $"after what has more than {HeadShares.Bound.ToString("P0", plain)} of its weight, or of its queries.",
             ],
             [
                 new StudyTable(
                     "Each head: what its loss costs, and where it looks",
                     [
-                        new("attention"), new("layer", Format: "F0"), new("head", Format: "F0"), new("cost", "BLEU", "F2"), new("cost in loss", "nat", "F3"), new("previous", Format: "P0"),
-                        new("same", Format: "P0"), new("next", Format: "P0"), new("edge", Format: "P0"), new("punctuation", Format: "P0"),
+                        new("attention"), new("layer", Format: "F0"), new("head", Format: "F0"), new("cost", "BLEU", "F2"),
+                        new("cost in loss", "nat", "F3"), new("previous", Format: "P0"),
+                        new("same", Format: "P0"), new("next", Format: "P0"), new("edge", Format: "P0"),
+                        new("punctuation", Format: "P0"),
                         new("agrees", Format: "P0"), new("does"),
                     ],
                     rows),
@@ -193,7 +201,8 @@ public sealed class HeadStudy
         TranslationRequest[] requests = [.. input.Sources.Select(source => Request(translator, source))];
         string[] found =
         [
-            .. translator.TranslateBatch(requests, _cancellation).Select(result => translator.Tokenizer.Detokenize(result.Hypotheses[0].Tokens)),
+            .. translator.TranslateBatch(requests, _cancellation)
+                .Select(result => translator.Tokenizer.Detokenize(result.Hypotheses[0].Tokens)),
         ];
         return new Bleu(new BleuOptions { Tokenizer = words }).Score(found, [input.References]).Value;
     }
@@ -217,7 +226,8 @@ public sealed class HeadStudy
     {
         Explanation explanation = translator.ExplainAsync(Request(translator, source), _cancellation).GetAwaiter().GetResult();
         int end = explanation.SourceTokens.Count - 1;
-        float[][] cross = [.. Enumerable.Range(0, explanation.Cross.Layers).Select(layer => explanation.Cross.Mean(layer, explanation.Cross.Heads))];
+        AttentionMap all = explanation.Cross;
+        float[][] cross = [.. Enumerable.Range(0, all.Layers).Select(layer => all.Mean(layer, all.Heads))];
         foreach (Head head in heads)
         {
             (AttentionMap map, IReadOnlyList<string> keys, int edge) = head.Kind switch

@@ -57,13 +57,15 @@ public sealed class OriginsStudy
         return new StudySection(
             "Nadaraya-Watson: attention is a weighted mean",
             [
-                "To guess a function at a place from noisy samples (xᵢ, yᵢ), take the mean of the yᵢ with weights that fall with the distance: "
-                + "f(x) = Σ K(x − xᵢ) yᵢ / Σ K(x − xᵢ), here with K(u) = exp(−u² / 2h²). The weights are a softmax of −(x − xᵢ)² / 2h², and as x² is in all of "
-                + "them, of x · xᵢ / h² − xᵢ² / 2h²: the dot product of a query (x, 1) / h with a key (xᵢ, −xᵢ² / 2) / h. So it is attention, with places "
-                + "as queries, samples as keys and values, and the width h of the kernel in the place of the scale.",
-                $"{samples} samples of sin 2x + x/2 with noise of deviation {Noise}, from 0 to 5. The attention operator gives the definition's numbers but for "
-                + $"the rounding of float32. The best width of those tried is {best.X.ToString(CultureInfo.InvariantCulture)}: a narrow kernel follows the noise, "
-                + "a wide one takes the mean of everything. In a Transformer the width is learned, with W_Q and W_K.",
+                "To guess a function at a place from noisy samples (xᵢ, yᵢ), take the mean of the yᵢ with weights that fall "
+                + "with the distance: f(x) = Σ K(x − xᵢ) yᵢ / Σ K(x − xᵢ), here with K(u) = exp(−u² / 2h²). The weights are a "
+                + "softmax of −(x − xᵢ)² / 2h², and as x² is in all of them, of x · xᵢ / h² − xᵢ² / 2h²: the dot product of a "
+                + "query (x, 1) / h with a key (xᵢ, −xᵢ² / 2) / h. So it is attention, with places as queries, samples as keys "
+                + "and values, and the width h of the kernel in the place of the scale.",
+                $"{samples} samples of sin 2x + x/2 with noise of deviation {Noise}, from 0 to 5. The attention operator gives "
+                + "the definition's numbers but for the rounding of float32. The best width of those tried is "
+                + $"{best.X.ToString(CultureInfo.InvariantCulture)}: a narrow kernel follows the noise, a wide one takes the "
+                + "mean of everything. In a Transformer the width is learned, with W_Q and W_K.",
             ],
             [
                 new StudyTable(
@@ -94,7 +96,10 @@ public sealed class OriginsStudy
     {
         const double Middle = 2.5;
         float[] queries = [.. places.SelectMany(at => new[] { (float)((at - Middle) / width), (float)(1 / width) })];
-        float[] keys = [.. x.SelectMany(at => new[] { (float)((at - Middle) / width), (float)(-(at - Middle) * (at - Middle) / (2 * width)) })];
+        float[] keys =
+        [
+            .. x.SelectMany(at => new[] { (float)((at - Middle) / width), (float)(-(at - Middle) * (at - Middle) / (2 * width)) }),
+        ];
         float[] found = Attend(queries, keys, [.. y.Select(static value => (float)value)], 2, 1, 1);
         return [.. found.Select(static value => (double)value)];
     }
@@ -103,7 +108,8 @@ public sealed class OriginsStudy
     internal static double[] ByDefinition(double[] x, double[] y, double[] places, double width) => [.. places.Select(at =>
     {
         double nearest = x.Min(sample => Math.Abs(at - sample));             // the largest weight is 1
-        double[] weights = [.. x.Select(sample => Math.Exp(((nearest * nearest) - ((at - sample) * (at - sample))) / (2 * width * width)))];
+        double[] weights =
+            [.. x.Select(sample => Math.Exp(((nearest * nearest) - ((at - sample) * (at - sample))) / (2 * width * width)))];
         return weights.Zip(y, static (weight, value) => weight * value).Sum() / weights.Sum();
     })];
 
@@ -137,25 +143,29 @@ public sealed class OriginsStudy
             ]);
             curves.Add(new StudySeries(
                 $"β = {beta.ToString(CultureInfo.InvariantCulture)}",
-                Points([.. Enumerable.Range(0, Steps + 1).Select(static step => (double)step)], [.. energies.Select(static all => all.Average())])));
+                [.. energies.Select(static (all, step) => new StudyPoint(step, all.Average()))]));
         }
 
         return new StudySection(
             "A Hopfield network: attention is one step of remembering",
             [
-                "A Hopfield network with continuous states holds patterns, the rows of X. From a state ξ it goes to ξ′ = Xᵀ softmax(β X ξ): attention with the "
-                + "state as query and the patterns as keys and values, and β in the place of 1/√d_k. Its energy E = −(1/β) ln Σ exp(β xᵢ·ξ) + ½ ξ·ξ + (1/β) ln N + "
-                + "½ max|xᵢ|² cannot rise in such a step (Ramsauer et al. 2020, theorem 1).",
-                $"{Patterns} random patterns of width {Width} and length √{Width}, {states} states that are patterns with noise (0.6 of their length), {Steps} steps, each one call of "
-                + "the attention operator. The largest rise of a state's energy in any step is no more than rounding. A large β finds the pattern in one "
-                + "step; a small one ends between patterns, as a head does that averages.",
+                "A Hopfield network with continuous states holds patterns, the rows of X. From a state ξ it goes to ξ′ = Xᵀ "
+                + "softmax(β X ξ): attention with the state as query and the patterns as keys and values, and β in the place of "
+                + "1/√d_k. Its energy E = −(1/β) ln Σ exp(β xᵢ·ξ) + ½ ξ·ξ + (1/β) ln N + ½ max|xᵢ|² cannot rise in such a step "
+                + "(Ramsauer et al. 2020, theorem 1).",
+                $"{Patterns} random patterns of width {Width} and length √{Width}, {states} states that are patterns with "
+                + $"noise (0.6 of their length), {Steps} steps, each one call of the attention operator. The largest rise of a "
+                + "state's energy in any step is no more than rounding. A large β finds the pattern in one step; a small one "
+                + "ends between patterns, as a head does that averages.",
             ],
             [
                 new StudyTable(
                     "Energy by step, means over the states",
                     [
-                        new("β"), new("at first", Format: "F3"), new("after 1 step", Format: "F3"), new($"after {Steps} steps", Format: "F3"),
-                        new("largest rise", Format: "G2"), new("distance to the nearest pattern", Format: "F3"), new("what it finds"),
+                        new("β"), new("at first", Format: "F3"), new("after 1 step", Format: "F3"),
+                        new($"after {Steps} steps", Format: "F3"),
+                        new("largest rise", Format: "G2"), new("distance to the nearest pattern", Format: "F3"),
+                        new("what it finds"),
                     ],
                     rows),
             ],
@@ -165,7 +175,8 @@ public sealed class OriginsStudy
     private StudySection Capacity()
     {
         const int Probes = 64;
-        int[] widths = _options.Quick ? [6, 12] : [4, 6, 8, 10, 12], counts = _options.Quick ? [16, 256] : [16, 64, 256, 1024, 4096, 16384];
+        int[] widths = _options.Quick ? [6, 12] : [4, 6, 8, 10, 12];
+        int[] counts = _options.Quick ? [16, 256] : [16, 64, 256, 1024, 4096, 16384];
         List<StudySeries> curves = [];
         List<IReadOnlyList<StudyCell>> rows = [];
         foreach (int width in widths)
@@ -179,22 +190,25 @@ public sealed class OriginsStudy
         return new StudySection(
             "How much it remembers",
             [
-                $"The share of {Probes} patterns that one step finds from a state with noise (0.3 of their length), β = 4: the nearest of all patterns is the right "
-                + "one, within a tenth of its length. What can be stored grows exponentially with d (Ramsauer et al. 2020, theorem 3), where the classical network "
-                + "stores about 0.14 d: each step in d moves the fall to the right.",
+                $"The share of {Probes} patterns that one step finds from a state with noise (0.3 of their length), β = 4: the "
+                + "nearest of all patterns is the right one, within a tenth of its length. What can be stored grows "
+                + "exponentially with d (Ramsauer et al. 2020, theorem 3), where the classical network stores about 0.14 d: "
+                + "each step in d moves the fall to the right.",
             ],
             [
                 new StudyTable(
                     "Patterns that are found",
                     [
                         new("d", Format: "F0"),
-                        .. counts.Select(static count => new StudyColumn($"N = {count.ToString(CultureInfo.InvariantCulture)}", Format: "P0")),
+                        .. counts.Select(static count =>
+                            new StudyColumn($"N = {count.ToString(CultureInfo.InvariantCulture)}", Format: "P0")),
                     ],
                     rows),
             ],
             [
                 new StudyPlot(
-                    "Patterns that are found", new StudyAxis("N, patterns stored", IsLogarithmic: true), new StudyAxis("share found"), curves, []),
+                    "Patterns that are found", new StudyAxis("N, patterns stored", IsLogarithmic: true), new StudyAxis("share found"),
+                    curves, []),
             ]);
     }
 
@@ -255,7 +269,11 @@ public sealed class OriginsStudy
         double longest = Enumerable.Range(0, count).Max(i => Dot(patterns.AsSpan(i * width, width), patterns.AsSpan(i * width, width)));
         return [.. Enumerable.Range(0, states.Length / width).Select(i =>
         {
-            double[] scores = [.. Enumerable.Range(0, count).Select(j => beta * Dot(patterns.AsSpan(j * width, width), states.AsSpan(i * width, width)))];
+            double[] scores =
+            [
+                .. Enumerable.Range(0, count)
+                    .Select(j => beta * Dot(patterns.AsSpan(j * width, width), states.AsSpan(i * width, width))),
+            ];
             double most = scores.Max(), sum = scores.Sum(score => Math.Exp(score - most));
             double own = Dot(states.AsSpan(i * width, width), states.AsSpan(i * width, width));
             return (-(most + Math.Log(sum)) / beta) + (own / 2) + (Math.Log(count) / beta) + (longest / 2);

@@ -93,11 +93,12 @@ public sealed class PositionStudy
         return new StudySection(
             "A shift is a linear map",
             [
-                "PE(pos + k) = M_k PE(pos) for every pos: M_k turns each pair of sine and cosine by k times its frequency, and does not depend "
-                + "on pos. So a layer can learn to look k places back by one matrix.",
-                $"M_k in double precision against the float32 table, width {Width}, positions 0 to {last.ToString("N0", CultureInfo.InvariantCulture)}. "
-                + $"The rounding of the table to float32 alone allows {bound.ToString("G3", CultureInfo.InvariantCulture)}: half a unit in the "
-                + "last place of the result, and of each of two inputs.",
+                "PE(pos + k) = M_k PE(pos) for every pos: M_k turns each pair of sine and cosine by k times its frequency, "
+                + "and does not depend on pos. So a layer can learn to look k places back by one matrix.",
+                $"M_k in double precision against the float32 table, width {Width}, positions 0 to "
+                + $"{last.ToString("N0", CultureInfo.InvariantCulture)}. The rounding of the table to float32 alone allows "
+                + $"{bound.ToString("G3", CultureInfo.InvariantCulture)}: half a unit in the last place of the result, and of "
+                + "each of two inputs.",
             ],
             [
                 new StudyTable(
@@ -115,15 +116,17 @@ public sealed class PositionStudy
         StudySeries[] series =
         [
             .. starts.Select(static start => new StudySeries(
-                $"from position {start}", [.. Enumerable.Range(0, Farthest + 1).Select(distance => new StudyPoint(distance, Dot(start, start + distance)))])),
+                $"from position {start}",
+                [.. Enumerable.Range(0, Farthest + 1).Select(distance => new StudyPoint(distance, Dot(start, start + distance)))])),
         ];
         double largest = series[0].Points.Zip(series[1].Points, static (a, b) => Math.Abs(a.Y - b.Y)).Max();
         int[] shown = [0, 1, 2, 5, 10, 20, 50, 100, 200];
         return new StudySection(
             "Similarity by distance",
             [
-                $"PE(p) · PE(p + k) = Σ cos(k ω), divided here by d/2, which is its value at k = 0. It depends on k alone: between p = {starts[0]} and "
-                + $"p = {starts[1]} the largest difference is {largest.ToString("G2", CultureInfo.InvariantCulture)}.",
+                "PE(p) · PE(p + k) = Σ cos(k ω), divided here by d/2, which is its value at k = 0. It depends on k alone: "
+                + $"between p = {starts[0]} and p = {starts[1]} the largest difference is "
+                + $"{largest.ToString("G2", CultureInfo.InvariantCulture)}.",
             ],
             [
                 new StudyTable(
@@ -136,11 +139,16 @@ public sealed class PositionStudy
     private StudySection Lengths()
     {
         const int Symbols = 10;
-        int longest = _options.Quick ? 4 : 10, farthest = 4 * longest, steps = _options.Quick ? 40 : 1500, count = _options.Quick ? 5 : 50;
+        int longest = _options.Quick ? 4 : 10, farthest = 4 * longest;
+        int steps = _options.Quick ? 40 : 1500, count = _options.Quick ? 5 : 50;
         using var training = new SmallTraining(
             _options, SmallTask.Copy(new StudyRandom(_options.Seed, 1), _options.Quick ? 500 : 30_000, 1, longest, Symbols));
         int[] lengths = [.. Enumerable.Range(1, 8).Select(i => i * longest / 2)];
-        TaskPair[][] tests = [.. lengths.Select(length => SmallTask.Copy(new StudyRandom(_options.Seed, (uint)(100 + length)), count, length, length, Symbols))];
+        TaskPair[][] tests =
+        [
+            .. lengths.Select(length =>
+                SmallTask.Copy(new StudyRandom(_options.Seed, (uint)(100 + length)), count, length, length, Symbols)),
+        ];
         (string Name, string[] Changes)[] kinds =
         [
             ("sinusoidal", []),
@@ -165,14 +173,18 @@ public sealed class PositionStudy
         return new StudySection(
             "Longer than what was learned",
             [
-                $"Sequences of digits are to be copied. Learned with 1 to {longest} digits for {steps:N0} steps, tested with up to {farthest}: "
-                + $"{count} sequences of each length, translated greedily. The learned table has rows for all of them, but those beyond {longest} "
-                + "were never trained.",
+                $"Sequences of digits are to be copied. Learned with 1 to {longest} digits for {steps:N0} steps, tested with "
+                + $"up to {farthest}: {count} sequences of each length, translated greedily. The learned table has rows for all "
+                + $"of them, but those beyond {longest} were never trained.",
             ],
             [
                 new StudyTable(
                     "Right answers by length",
-                    [new("positions"), new("tokens", Format: "F0"), new("sentences right", Format: "P0"), new("tokens right", Format: "P0")], rows),
+                    [
+                        new("positions"), new("tokens", Format: "F0"), new("sentences right", Format: "P0"),
+                        new("tokens right", Format: "P0"),
+                    ],
+                    rows),
             ],
             [
                 new StudyPlot("Sentences without a mistake", x, new StudyAxis("sentences", "%"), sentences, mark),

@@ -17,7 +17,8 @@ public sealed record PowerLaw(double Exponent, double Error, double Factor)
         ArgumentNullException.ThrowIfNull(points);
         foreach (StudyPoint point in points)
         {
-            if (!(point.X > 0 && point.Y > 0)) throw new ArgumentException($"A point is {point}, expected numbers above 0.", nameof(points));
+            if (!(point.X > 0 && point.Y > 0))
+                throw new ArgumentException($"A point is {point}, expected numbers above 0.", nameof(points));
         }
 
         if (points.Select(static point => point.X).Distinct().Count() < 2)
@@ -38,8 +39,9 @@ public sealed record PowerLaw(double Exponent, double Error, double Factor)
     }
 
     /// <summary>The exponent with its error, as in <c>1.00 ± 0.01</c>.</summary>
-    public string Describe() => string.Create(
-        CultureInfo.InvariantCulture, $"{Exponent:F2}{(double.IsNaN(Error) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {Error:F2}"))}");
+    public string Describe() => double.IsNaN(Error)
+        ? Exponent.ToString("F2", CultureInfo.InvariantCulture)
+        : string.Create(CultureInfo.InvariantCulture, $"{Exponent:F2} ± {Error:F2}");
 
     /// <summary>y at an x.</summary>
     public double At(double x) => Factor * Math.Pow(x, Exponent);

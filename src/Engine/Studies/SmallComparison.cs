@@ -53,7 +53,8 @@ internal sealed class SmallComparison(StudyOptions options, TaskPair[] pairs, Ta
             [
                 Of(variant.Name), learned < curve.Points.Count ? Of(curve.Points[learned].X) : default,
                 Of(models.Average(static model => model.FinalLoss)), Of(found.Average(static one => one.Sentences)),
-                Of(found.Min(static one => one.Sentences)), Of(found.Max(static one => one.Sentences)), Of(found.Average(static one => one.Tokens)),
+                Of(found.Min(static one => one.Sentences)), Of(found.Max(static one => one.Sentences)),
+                Of(found.Average(static one => one.Tokens)),
             ]);
             curves.Add(curve);
         }
@@ -62,7 +63,8 @@ internal sealed class SmallComparison(StudyOptions options, TaskPair[] pairs, Ta
             new StudyTable(
                 "After the last step",
                 [
-                    new(what), new("steps to a loss of 0.1", Format: "F0"), new("loss", "nat", "F4"), new("sentences right", Format: "P1"), new("lowest", Format: "P1"),
+                    new(what), new("steps to a loss of 0.1", Format: "F0"), new("loss", "nat", "F4"),
+                    new("sentences right", Format: "P1"), new("lowest", Format: "P1"),
                     new("highest", Format: "P1"), new("tokens right", Format: "P1"),
                 ],
                 rows),

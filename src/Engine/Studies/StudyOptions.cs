@@ -21,5 +21,8 @@ public sealed record StudyOptions(ITrainingBackend Backend)
 
     /// <summary>What the numbers of a report depend on.</summary>
     internal IReadOnlyList<string> Conditions =>
-        [Backend.Description, $"seed {Seed}", Quick ? "quick form: few points, few steps; it shows how it goes and proves little" : "full form"];
+        [
+            Backend.Description, $"seed {Seed}",
+            Quick ? "quick form: few points, few steps; it shows how it goes and proves little" : "full form",
+        ];
 }

@@ -64,7 +64,7 @@ public sealed class TableOneStudy
         return new StudyPoint(Between(one[at].X, one[at + 1].X, share), Between(one[at].Y, one[at + 1].Y, share));
     }
 
-    /// <summary>What there is instead of a crossing: the first of two curves is above the other at the end of both, or below it, and since when.</summary>
+    /// <summary>What there is instead of a crossing: whether the first of two curves is above the other at the end, and since when.</summary>
     internal static string WithoutCrossing(IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two)
     {
         int last = Math.Min(one.Count, two.Count) - 1, since = last;
@@ -80,8 +80,10 @@ public sealed class TableOneStudy
     private List<StudySection> Sections()
     {
         WarmUp();
-        Sweep[] byLength = [.. LayerType.All.Select(type => Measure(type, "n", _lengths, n => (n, new LayerSize(_width, Kernel, Reach))))];
-        Sweep[] byWidth = [.. LayerType.All.Select(type => Measure(type, "d", _widths, d => (_length, new LayerSize(d, Kernel, Reach))))];
+        Sweep[] byLength =
+            [.. LayerType.All.Select(type => Measure(type, "n", _lengths, n => (n, new LayerSize(_width, Kernel, Reach))))];
+        Sweep[] byWidth =
+            [.. LayerType.All.Select(type => Measure(type, "d", _widths, d => (_length, new LayerSize(d, Kernel, Reach))))];
         Sweep[] byKernel = [.. LayerType.All.Where(static type => type is { IsConvolution: true, IsDilated: false })
             .Select(type => Measure(type, "k", _kernels, k => (_length, new LayerSize(_width, k, Reach))))];
         Sweep[] byReach = [.. LayerType.All.Where(static type => type.IsBand || type.IsGrouped)
@@ -143,7 +145,8 @@ public sealed class TableOneStudy
             Sweep? other = byOther.FirstOrDefault(sweep => sweep.Type == n.Type);
             rows.Add(
             [
-                Of(n.Type.Name), Of(n.Type.Complexity), Of(n.CoreFit.Describe()), Of(d.CoreFit.Describe()), Of(other?.CoreFit.Describe() ?? ""),
+                Of(n.Type.Name), Of(n.Type.Complexity), Of(n.CoreFit.Describe()), Of(d.CoreFit.Describe()),
+                Of(other?.CoreFit.Describe() ?? ""),
                 Of(n.TimeFit.Describe()), Of(d.TimeFit.Describe()), Of(other?.TimeFit.Describe() ?? ""),
             ]);
             order.Add([Of(n.Type.Name), Of(n.Type.Sequential), Of(chains[i]), Of(n.Type.Path), Of(paths[i])]);
@@ -152,18 +155,19 @@ public sealed class TableOneStudy
         return new StudySection(
             "Table 1",
             [
-                "Powers are those with which multiply-adds, and the time, grow: fitted by least squares where both axes are logarithmic, with "
-                + "their standard error. Of attention its linear layers are left out here, as the paper does; the tables below have both. Where a "
-                + "formula is a sum of two terms, as of the separable convolution, the power lies between theirs; so it does where a filter "
-                + "or a window ends at the borders of the sequence.",
-                $"The chain is the longest of calls of which each needs the one before, at n = {longest}. The path is the longest between two "
-                + "positions, through as many causal layers as it takes.",
+                "Powers are those with which multiply-adds, and the time, grow: fitted by least squares where both axes are "
+                + "logarithmic, with their standard error. Of attention its linear layers are left out here, as the paper does; "
+                + "the tables below have both. Where a formula is a sum of two terms, as of the separable convolution, the "
+                + "power lies between theirs; so it does where a filter or a window ends at the borders of the sequence.",
+                $"The chain is the longest of calls of which each needs the one before, at n = {longest}. The path is the "
+                + "longest between two positions, through as many causal layers as it takes.",
             ],
             [
                 new StudyTable(
                     "Complexity of a layer: powers of its work, and of its time",
                     [
-                        new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"), new("time: d"),
+                        new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"),
+                        new("time: d"),
                         new("time: k or r"),
                     ],
                     rows),
@@ -193,12 +197,16 @@ public sealed class TableOneStudy
         Sweep[] drawn = sweeps.Length <= MostCurves ? sweeps : [.. sweeps.Where(static sweep => IsDrawn(sweep.Type))];
         return new StudySection(
             heading,
-            [$"{where}. Millions of multiply-adds and of functions (exp, tanh, σ), megabytes of arguments and results; time is the median of several runs."],
+            [
+                $"{where}. Millions of multiply-adds and of functions (exp, tanh, σ), megabytes of arguments and results; time is the "
+                + "median of several runs.",
+            ],
             [
                 new StudyTable(
                     $"Work and time by {name}",
                     [
-                        new("layer"), new(name, Format: "N0"), new("multiply-adds", "million", "N1"), new("without projections", "million", "N1"),
+                        new("layer"), new(name, Format: "N0"), new("multiply-adds", "million", "N1"),
+                        new("without projections", "million", "N1"),
                         new("functions", "million", "N2"), new("moved", "MB", "N1"), new("time", "ms", "G3"),
                         new("without projections", "ms", "G3"),
                     ],
@@ -235,24 +243,28 @@ public sealed class TableOneStudy
             new StudySection(
                 "Sequential operations",
                 [
-                    "Calls of the longest chain of which each needs what the one before gave, from the calls that a layer made. A recurrent layer "
-                    + "calls its product with the state, and its cell, for each position; all others are a few calls whatever n is.",
+                    "Calls of the longest chain of which each needs what the one before gave, from the calls that a layer "
+                    + "made. A recurrent layer calls its product with the state, and its cell, for each position; all others "
+                    + "are a few calls whatever n is.",
                 ],
                 [
                     new StudyTable(
                         "Calls that wait for each other",
                         [
                             new("layer"), new("formula"),
-                            .. lengths.Select(static n => new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}", Format: "N0")),
+                            .. lengths.Select(static n =>
+                                new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}", Format: "N0")),
                         ],
                         rows),
                 ],
                 [
                     new StudyPlot(
-                        "Calls that wait for each other", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("calls", IsLogarithmic: true),
+                        "Calls that wait for each other", new StudyAxis("n", IsLogarithmic: true),
+                        new StudyAxis("calls", IsLogarithmic: true),
                         [
                             .. LayerType.All.Select((type, i) => (Type: type, Chain: chains[i])).Where(static one => IsDrawn(one.Type))
-                                .Select(one => new StudySeries(one.Type.Name, Points(lengths, one.Chain.Select(static calls => (double)calls)))),
+                                .Select(one => new StudySeries(
+                                    one.Type.Name, Points(lengths, one.Chain.Select(static calls => (double)calls)))),
                         ],
                         []),
                 ]),
@@ -293,24 +305,27 @@ public sealed class TableOneStudy
             new StudySection(
                 "Maximum path length",
                 [
-                    $"How many times a signal is passed from a position to another on the shortest way from the first position to the others, at "
-                    + $"most: followed through what each call depends on, in as many causal layers as it takes; k = {Kernel}, r = {size.Reach}. In "
-                    + "brackets what the formula says exactly. Within groups a signal stays where it is, however many layers there are.",
-                    $"By gradients, at n = {checkedLength}: after how many layers the last position has a gradient by the first one that is not 0, and "
-                    + "whether it has none after one layer less.",
+                    "How many times a signal is passed from a position to another on the shortest way from the first position "
+                    + "to the others, at most: followed through what each call depends on, in as many causal layers as it "
+                    + $"takes; k = {Kernel}, r = {size.Reach}. In brackets what the formula says exactly. Within groups a signal "
+                    + "stays where it is, however many layers there are.",
+                    $"By gradients, at n = {checkedLength}: after how many layers the last position has a gradient by the "
+                    + "first one that is not 0, and whether it has none after one layer less.",
                 ],
                 [
                     new StudyTable(
                         "Longest path, and formula",
                         [
                             new("layer"), new("formula"),
-                            .. lengths.Select(static n => new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}")), new("by gradients"),
+                            .. lengths.Select(static n => new StudyColumn($"n = {n.ToString(CultureInfo.InvariantCulture)}")),
+                            new("by gradients"),
                         ],
                         rows),
                 ],
                 [
                     new StudyPlot(
-                        "Longest path", new StudyAxis("n", IsLogarithmic: true), new StudyAxis("positions passed", IsLogarithmic: true), series, []),
+                        "Longest path", new StudyAxis("n", IsLogarithmic: true),
+                        new StudyAxis("positions passed", IsLogarithmic: true), series, []),
                 ]),
             found);
     }
@@ -358,11 +373,12 @@ public sealed class TableOneStudy
         return new StudySection(
             "Where one overtakes another",
             [
-                "By formula, by counted multiply-adds, and by time: the point from which on the first of the two does more than the second. Without "
-                + "projections, except in the last row, whose formulas are n² d + n d² and 2 r n d + 4 n d². Counted crossings lie beyond those of the "
-                + "formula where a window or a filter is cut off at the ends of the sequence. Times cross elsewhere, as the same number of "
-                + "multiply-adds does not take the same time everywhere: products with one row, as a recurrent layer has them, wait for weights; "
-                + "a filter for each column reads as much as it multiplies; a softmax has exponentials.",
+                "By formula, by counted multiply-adds, and by time: the point from which on the first of the two does more "
+                + "than the second. Without projections, except in the last row, whose formulas are n² d + n d² and 2 r n d + 4 "
+                + "n d². Counted crossings lie beyond those of the formula where a window or a filter is cut off at the ends of "
+                + "the sequence. Times cross elsewhere, as the same number of multiply-adds does not take the same time "
+                + "everywhere: products with one row, as a recurrent layer has them, wait for weights; a filter for each column "
+                + "reads as much as it multiplies; a softmax has exponentials.",
             ],
             [
                 new StudyTable(
@@ -377,13 +393,15 @@ public sealed class TableOneStudy
             StudyPoint? timed = withLinear ? Crossing(one.Time, two.Time) : Crossing(one.CoreTime, two.CoreTime);
             rows.Add(
             [
-                Of(what), Of(formula), Of(value), Where(counted, withLinear ? one.Work : one.Core, withLinear ? two.Work : two.Core),
+                Of(what), Of(formula), Of(value),
+                Where(counted, withLinear ? one.Work : one.Core, withLinear ? two.Work : two.Core),
                 Where(timed, withLinear ? one.Time : one.CoreTime, withLinear ? two.Time : two.CoreTime),
             ]);
             plots.Add(new StudyPlot(
                 $"Time: {what}", new StudyAxis(axis, IsLogarithmic: true), new StudyAxis("time", "ms", true),
                 [
-                    new(one.Type.Name, withLinear ? one.Time : one.CoreTime), new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
+                    new(one.Type.Name, withLinear ? one.Time : one.CoreTime),
+                    new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
                 ],
                 timed is { } at ? [new StudyMark(at.X, at.Y, string.Create(CultureInfo.InvariantCulture, $"{axis} = {at.X:N0}"))] : []));
         }
@@ -433,13 +451,18 @@ public sealed class TableOneStudy
         return new StudySection(
             "On the other backend",
             [
-                $"Time of the whole layer, d = {_width}: on {_options.Backend.Description}, and on {other.Description}. A layer of few "
-                + "calls can use a device that does much at once; one of many calls that wait for each other pays for each of them.",
+                $"Time of the whole layer, d = {_width}: on {_options.Backend.Description}, and on {other.Description}. A "
+                + "layer of few calls can use a device that does much at once; one of many calls that wait for each other pays "
+                + "for each of them.",
             ],
             [
                 new StudyTable(
                     "Time on both",
-                    [new("layer"), new("n", Format: "N0"), new("first", "ms", "G3"), new("other", "ms", "G3"), new("first / other", Format: "G3")], rows),
+                    [
+                        new("layer"), new("n", Format: "N0"), new("first", "ms", "G3"), new("other", "ms", "G3"),
+                        new("first / other", Format: "G3"),
+                    ],
+                    rows),
             ],
             []);
     }
