@@ -216,10 +216,8 @@ DEVICE void gradient_of_queries(
     __shared__ Float4 weights[Warps * Block];
     int sentence = block_x() / tiles, tile_row = block_x() % tiles * RowsOfTile, head = block_y();
     int thread = thread_x(), warp = thread / WarpLanes, lane = thread % WarpLanes;
-    int query_start = most(0, least(query_offsets[sentence], query_rows));
-    int queries = least(query_offsets[sentence + 1], query_rows) - query_start;
-    int key_start = most(0, least(key_offsets[sentence], key_rows));
-    int keys = most(0, least(key_offsets[sentence + 1], key_rows) - key_start);
+    Sentence asked = sentence_of(query_offsets, sentence, query_rows), seen = sentence_of(key_offsets, sentence, key_rows);
+    int query_start = asked.begin, queries = asked.length, key_start = seen.begin, keys = seen.length;
     if (tile_row >= queries && !IsAdditive) return;
     Rows of_query{query + query_start * query_stride + (long long)head * head_dim, query_stride, queries};
     Rows of_dy{dy + query_start * dy_stride + (long long)head * value_dim, dy_stride, queries};
@@ -392,10 +390,8 @@ DEVICE void gradient_of_keys(
     __shared__ Float4 value_weights[Warps * Block];
     int sentence = block_x() / tiles, tile_row = block_x() % tiles * RowsOfTile, head = block_y();
     int thread = thread_x(), warp = thread / WarpLanes, lane = thread % WarpLanes;
-    int query_start = most(0, least(query_offsets[sentence], query_rows));
-    int queries = most(0, least(query_offsets[sentence + 1], query_rows) - query_start);
-    int key_start = most(0, least(key_offsets[sentence], key_rows));
-    int keys = most(0, least(key_offsets[sentence + 1], key_rows) - key_start);
+    Sentence asked = sentence_of(query_offsets, sentence, query_rows), seen = sentence_of(key_offsets, sentence, key_rows);
+    int query_start = asked.begin, queries = asked.length, key_start = seen.begin, keys = seen.length;
     if (tile_row >= keys) return;
     Rows of_query{query + query_start * query_stride + (long long)head * head_dim, query_stride, queries};
     Rows of_dy{dy + query_start * dy_stride + (long long)head * value_dim, dy_stride, queries};

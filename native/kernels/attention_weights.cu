@@ -31,10 +31,8 @@ DEVICE void weigh_sentences(
     int row = block_x() % tiles * Warps + thread_x() / WarpLanes;
 
     // Offsets are not checked before: whatever they are, only rows of the tables are touched.
-    int query_start = most(0, least(query_offsets[sentence], query_rows));
-    int queries = least(query_offsets[sentence + 1], query_rows) - query_start;
-    int key_start = most(0, least(key_offsets[sentence], key_rows));
-    int keys = least(most(0, least(key_offsets[sentence + 1], key_rows) - key_start), longest);
+    Sentence asked = sentence_of(query_offsets, sentence, query_rows), seen = sentence_of(key_offsets, sentence, key_rows);
+    int query_start = asked.begin, queries = asked.length, key_start = seen.begin, keys = least(seen.length, longest);
     if (row >= queries) return;
     query += (query_start + row) * query_stride + (long long)head * head_dim;
     key += key_start * key_stride + (long long)head * head_dim;

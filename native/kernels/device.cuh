@@ -67,3 +67,12 @@ DEVICE Float4 read_four(const float* x)
 
 constexpr float LowestFloat = -3.40282347e+38f;
 constexpr float HighestFloat = 3.40282347e+38f;
+
+// The rows begin .. begin + length - 1, which are in the table whatever the offsets say.
+struct Sentence { int begin, length; };
+
+DEVICE Sentence sentence_of(const int* offsets, int sentence, int rows)
+{
+    int begin = most(0, least(offsets[sentence], rows));
+    return Sentence{begin, most(begin, least(offsets[sentence + 1], rows)) - begin};
+}

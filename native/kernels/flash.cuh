@@ -128,10 +128,8 @@ DEVICE void flash(
     int sentence = block_x() / tiles, tile_of_queries = tiles - 1 - block_x() % tiles, head = block_y();    // the longest first
 
     // Offsets are not checked before: whatever they are, only rows of the tables are touched.
-    int query_start = most(0, least(query_offsets[sentence], query_rows));
-    int queries = least(query_offsets[sentence + 1], query_rows) - query_start;
-    int key_start = most(0, least(key_offsets[sentence], key_rows));
-    int keys = most(0, least(key_offsets[sentence + 1], key_rows) - key_start);
+    Sentence asked = sentence_of(query_offsets, sentence, query_rows), seen = sentence_of(key_offsets, sentence, key_rows);
+    int query_start = asked.begin, queries = asked.length, key_start = seen.begin, keys = seen.length;
     int block_row = tile_of_queries * RowsOfTile;
     if (block_row >= queries) return;
     query += query_start * query_stride + (long long)head * head_dim;

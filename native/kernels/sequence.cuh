@@ -2,15 +2,6 @@
 #pragma once
 #include "elements.cuh"
 
-// The rows begin .. begin + length - 1, which are in the table whatever the offsets say.
-struct Sentence { int begin, length; };
-
-DEVICE Sentence sentence_of(const int* offsets, int sentence, int rows)
-{
-    int begin = most(0, least(offsets[sentence], rows));
-    return Sentence{begin, most(begin, least(offsets[sentence + 1], rows)) - begin};
-}
-
 // body(sentence, position, columns) for what a thread has. Grid: columns, positions, sentences.
 template <typename Body>
 DEVICE void for_each_position(const int* offsets, int sentences, int rows, int columns, int is_aligned, Body body)

@@ -9,7 +9,7 @@ internal static class KernelTable
 {
     /// <summary>All kernels of the table, in its order.</summary>
     public static IEnumerable<KernelRow> Rows =>
-        [.. GemmRows.All, .. AttentionRows.All, .. RowwiseRows.All, .. EncoderLayerRows.All];
+        [.. GemmRows.All, .. AttentionRows.All, .. RowwiseRows.All, .. MixingRows.All, .. EncoderLayerRows.All];
 
     /// <summary>Measures a row beside its floor and, if wanted, its peers.</summary>
     public static Result Measure(KernelRow row, Budget budget, bool withPeers)

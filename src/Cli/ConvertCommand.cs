@@ -55,22 +55,7 @@ internal sealed class ConvertCommand
         DType? weights = parsed.GetValue(_weights) is { } word ? Array.Find(Types, type => type.Word() == word) : null;
         WeightLayout layout = Array.Find(Layouts, pair => pair.Word == parsed.GetValue(_layout)).Value;
         using ModelData data = ModelReader.Open(input);
-        ModelWriter.Write(WithTokenizer(data, parsed.GetValue(_tokenizer)), output, weights, layout, cancellation);
+        ModelWriter.Write(data.With(tokenizer: parsed.GetValue(_tokenizer)), output, weights, layout, cancellation);
         return ExitCode.Success;
     }
-
-    private static ModelData WithTokenizer(ModelData data, string? tokenizer) => new()
-    {
-        Path = data.Path,
-        Format = data.Format,
-        Config = data.Config,
-        Tensors = data.Tensors,
-        SourceVocabulary = data.SourceVocabulary,
-        TargetVocabulary = data.TargetVocabulary,
-        VocabularyMap = data.VocabularyMap,
-        Tokens = data.Tokens,
-        Tokenizer = tokenizer ?? data.Tokenizer,
-        SplitLongerThan = data.SplitLongerThan,
-        Rounding = data.Rounding,
-    };
 }

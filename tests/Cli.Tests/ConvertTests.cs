@@ -58,18 +58,7 @@ public sealed class ConvertTests : IDisposable
             left = Left().Length;
             _stop.Cancel();
         }), 0);
-        var model = new ModelData
-        {
-            Path = data.Path,
-            Format = data.Format,
-            Config = data.Config,
-            Tensors = tensors,
-            SourceVocabulary = data.SourceVocabulary,
-            TargetVocabulary = data.TargetVocabulary,
-            Tokens = data.Tokens,
-            Tokenizer = data.Tokenizer,
-            Rounding = data.Rounding,
-        };
+        ModelData model = data.With(tensors);
         Assert.Throws<OperationCanceledException>(
             () => ModelWriter.Write(model, Path.Combine(Parent, "model"), weights, cancellation: _stop.Token));
         Assert.Equal(1, left);

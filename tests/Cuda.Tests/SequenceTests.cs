@@ -31,12 +31,16 @@ public sealed class SequenceTests
             Tensor unfolded = b.Unfold(x, batch, taps), ofFilter = Table(b, 2, new float[2 * Columns]);
             Tensor gradient = Table(b, Rows, Numbers);
             b.TakePositionBackward(x, batch, 1, gradient);
+            var spec = new AttentionSpec(1, 0.1f, AttentionMask.None);
+            Tensor ofQuery = Table(b, Rows, Numbers), ofKey = Table(b, Rows, Numbers), ofValue = Table(b, Rows, Numbers);
+            b.AttentionBackward(x, x, x, x, batch, batch, spec, Dropout.None, ofQuery, ofKey, ofValue);
             return
             [
                 Read(b, unfolded), Read(b, b.UnfoldBackward(unfolded, batch, taps)), Read(b, b.TakePosition(x, batch, 1)),
                 Read(b, b.DepthwiseConvolution(x, filter, Tensor.None, batch, taps)), Read(b, gradient),
                 Read(b, b.DepthwiseConvolutionBackward(x, filter, x, batch, taps, ofFilter, Tensor.None)), Read(b, ofFilter),
-                Read(b, b.JoinPositions([x, x, x, x, x], batch)),
+                Read(b, b.JoinPositions([x, x, x, x, x], batch)), Read(b, b.Attention(x, x, x, batch, batch, spec)),
+                Read(b, b.AttentionWeights(x, x, Tensor.None, batch, batch, spec)), Read(b, ofQuery), Read(b, ofKey), Read(b, ofValue),
             ];
         }
     }

@@ -117,17 +117,7 @@ public abstract class MixingParity : IDisposable
             tensors[full] = HostTensor.FromValues(full, shape, Numbers(parameter.Value, "value"));
         }
 
-        return new ModelData
-        {
-            Path = random.Path,
-            Format = random.Format,
-            Config = config,
-            Tensors = tensors,
-            SourceVocabulary = random.SourceVocabulary,
-            TargetVocabulary = random.TargetVocabulary,
-            Tokens = random.Tokens,
-            Tokenizer = random.Tokenizer,
-        };
+        return random.With(tensors);
     }
 
     private static string Prefix(string name, bool isCausal)

@@ -68,9 +68,11 @@ internal unsafe interface ICell
 /// <summary>h′ = tanh(a + b).</summary>
 internal readonly unsafe struct TanhCell : ICell
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Forward<TSimd>(in CellRow row, int column, int count, float* next) where TSimd : unmanaged, ISimd<TSimd> =>
         Lanes.StoreFirst(HyperbolicTangent.Invoke(row.Sum<TSimd>(0, column, count)), next + column, count);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Backward<TSimd>(in CellRow row, float* dy, int column, int count, in CellGradientRow to)
         where TSimd : unmanaged, ISimd<TSimd>
     {
@@ -82,33 +84,67 @@ internal readonly unsafe struct TanhCell : ICell
 }
 
 /// <summary>Long short-term memory, gates i, f, g, o; the state is h, c.</summary>
+/// <remarks>Five functions are more than the JIT puts into one method: by two halves it makes no calls within them.</remarks>
 internal readonly unsafe struct LstmCell : ICell
 {
     public static void Forward<TSimd>(in CellRow row, int column, int count, float* next) where TSimd : unmanaged, ISimd<TSimd>
     {
-        TSimd i = Sigmoid.Invoke(row.Sum<TSimd>(0, column, count)), f = Sigmoid.Invoke(row.Sum<TSimd>(1, column, count));
-        TSimd g = HyperbolicTangent.Invoke(row.Sum<TSimd>(2, column, count)), o = Sigmoid.Invoke(row.Sum<TSimd>(3, column, count));
-        TSimd c = TSimd.Fma(f, row.S<TSimd>(1, column, count), i * g);
-        Lanes.StoreFirst(o * HyperbolicTangent.Invoke(c), next + column, count);
-        Lanes.StoreFirst(c, next + row.Width + column, count);
+        Remember<TSimd>(row, column, count, next + row.Width + column);
+        Answer<TSimd>(row, column, count, next + row.Width + column, next + column);
     }
 
     public static void Backward<TSimd>(in CellRow row, float* dy, int column, int count, in CellGradientRow to)
         where TSimd : unmanaged, ISimd<TSimd>
     {
-        TSimd one = TSimd.Broadcast(1f), before = row.S<TSimd>(1, column, count);
+        float* e = stackalloc float[Lanes.Count];
+        Slope<TSimd>(row, dy, column, count, e, to);
+        Forget<TSimd>(row, column, count, e, to);
+    }
+
+    // c = σ(f) c + σ(i) tanh(g).
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Remember<TSimd>(in CellRow row, int column, int count, float* c) where TSimd : unmanaged, ISimd<TSimd>
+    {
         TSimd i = Sigmoid.Invoke(row.Sum<TSimd>(0, column, count)), f = Sigmoid.Invoke(row.Sum<TSimd>(1, column, count));
-        TSimd g = HyperbolicTangent.Invoke(row.Sum<TSimd>(2, column, count)), o = Sigmoid.Invoke(row.Sum<TSimd>(3, column, count));
-        TSimd t = HyperbolicTangent.Invoke(TSimd.Fma(f, before, i * g));
+        TSimd g = HyperbolicTangent.Invoke(row.Sum<TSimd>(2, column, count));
+        Lanes.StoreFirst(TSimd.Fma(f, row.S<TSimd>(1, column, count), i * g), c, count);
+    }
+
+    // h = σ(o) tanh(c).
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Answer<TSimd>(in CellRow row, int column, int count, float* c, float* h) where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd o = Sigmoid.Invoke(row.Sum<TSimd>(3, column, count));
+        Lanes.StoreFirst(o * HyperbolicTangent.Invoke(Lanes.LoadFirst<TSimd>(c, count)), h, count);
+    }
+
+    // The gradient of c, and that of o.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Slope<TSimd>(in CellRow row, float* dy, int column, int count, float* e, in CellGradientRow to)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd one = TSimd.Broadcast(1f);
+        Remember<TSimd>(row, column, count, e);
+        TSimd t = HyperbolicTangent.Invoke(Lanes.LoadFirst<TSimd>(e, count)), o = Sigmoid.Invoke(row.Sum<TSimd>(3, column, count));
         TSimd dh = Lanes.LoadFirst<TSimd>(dy + column, count), dc = Lanes.LoadFirst<TSimd>(dy + row.Width + column, count);
-        TSimd e = TSimd.Fma(dh * o, (one - t) * (one + t), dc);
-        TSimd di = (e * g) * (i * (one - i)), df = (e * before) * (f * (one - f));
-        TSimd dg = (e * i) * ((one - g) * (one + g)), dout = (dh * t) * (o * (one - o));
+        Lanes.StoreFirst(TSimd.Fma(dh * o, (one - t) * (one + t), dc), e, count);
+        TSimd dout = (dh * t) * (o * (one - o));
+        to.Gate(3, column, count, dout, dout);
+        to.Part(0, column, count, TSimd.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Forget<TSimd>(in CellRow row, int column, int count, float* slope, in CellGradientRow to)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd one = TSimd.Broadcast(1f), e = Lanes.LoadFirst<TSimd>(slope, count);
+        TSimd i = Sigmoid.Invoke(row.Sum<TSimd>(0, column, count)), f = Sigmoid.Invoke(row.Sum<TSimd>(1, column, count));
+        TSimd g = HyperbolicTangent.Invoke(row.Sum<TSimd>(2, column, count));
+        TSimd di = (e * g) * (i * (one - i)), df = (e * row.S<TSimd>(1, column, count)) * (f * (one - f));
+        TSimd dg = (e * i) * ((one - g) * (one + g));
         to.Gate(0, column, count, di, di);
         to.Gate(1, column, count, df, df);
         to.Gate(2, column, count, dg, dg);
-        to.Gate(3, column, count, dout, dout);
-        to.Part(0, column, count, TSimd.Zero);
         to.Part(1, column, count, e * f);
     }
 }
@@ -116,6 +152,7 @@ internal readonly unsafe struct LstmCell : ICell
 /// <summary>Gated recurrent unit, gates r, z, n.</summary>
 internal readonly unsafe struct GruCell : ICell
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Forward<TSimd>(in CellRow row, int column, int count, float* next) where TSimd : unmanaged, ISimd<TSimd>
     {
         TSimd r = Sigmoid.Invoke(row.Sum<TSimd>(0, column, count)), z = Sigmoid.Invoke(row.Sum<TSimd>(1, column, count));
@@ -123,6 +160,7 @@ internal readonly unsafe struct GruCell : ICell
         Lanes.StoreFirst(TSimd.Fma(z, row.S<TSimd>(0, column, count) - n, n), next + column, count);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Backward<TSimd>(in CellRow row, float* dy, int column, int count, in CellGradientRow to)
         where TSimd : unmanaged, ISimd<TSimd>
     {
@@ -149,10 +187,17 @@ internal readonly unsafe struct CellRows<TCell>(FloatRows input, FloatRows hidde
         for (int row = first; row < end; row++)
         {
             var cell = new CellRow((nint)input[row], (nint)hidden[row], (nint)state[row], width);
-            for (int column = 0; column < width; column += Lanes.Count)
-                TCell.Forward<TSimd>(cell, column, Math.Min(Lanes.Count, width - column), next[row]);
+            float* to = next[row];
+            int column = 0;
+            for (; column <= width - Lanes.Count; column += Lanes.Count) TCell.Forward<TSimd>(cell, column, Lanes.Count, to);
+            if (column < width) End<TSimd>(cell, column, to);
         }
     }
+
+    // The columns behind the last whole vector.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void End<TSimd>(in CellRow cell, int column, float* to) where TSimd : unmanaged, ISimd<TSimd> =>
+        TCell.Forward<TSimd>(cell, column, width - column, to);
 }
 
 /// <summary>Gradients of a cell, row by row.</summary>
@@ -167,8 +212,13 @@ internal readonly unsafe struct CellGradientRows<TCell>(
             var cell = new CellRow((nint)input[row], (nint)hidden[row], (nint)state[row], width);
             var to = new CellGradientRow(
                 (nint)inputGradient[row], (nint)hiddenGradient[row], (nint)stateGradient[row], width);
-            for (int column = 0; column < width; column += Lanes.Count)
-                TCell.Backward<TSimd>(cell, dy[row], column, Math.Min(Lanes.Count, width - column), to);
+            int column = 0;
+            for (; column <= width - Lanes.Count; column += Lanes.Count) TCell.Backward<TSimd>(cell, dy[row], column, Lanes.Count, to);
+            if (column < width) End<TSimd>(cell, dy[row], column, to);
         }
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void End<TSimd>(in CellRow cell, float* d, int column, in CellGradientRow to) where TSimd : unmanaged, ISimd<TSimd> =>
+        TCell.Backward<TSimd>(cell, d, column, width - column, to);
 }

@@ -72,6 +72,26 @@ public sealed class ModelData : IDisposable
     /// <summary>The open file, closed with the model.</summary>
     public IDisposable? Resource { get; init; }
 
+    /// <summary>The same model with something else in it. The file stays this one's, which must live as long as weights are read.</summary>
+    /// <param name="tensors">Other weights; null: these.</param>
+    /// <param name="tokenizer">Another tokenizer, one of <see cref="Tokenizer.Words"/>; null: this.</param>
+    /// <param name="vocabularyMap">Another map of the vocabulary; null: this.</param>
+    public ModelData With(
+        IReadOnlyDictionary<string, HostTensor>? tensors = null, string? tokenizer = null, VocabularyMap? vocabularyMap = null) => new()
+        {
+            Path = Path,
+            Format = Format,
+            Config = Config,
+            Tensors = tensors ?? Tensors,
+            SourceVocabulary = SourceVocabulary,
+            TargetVocabulary = TargetVocabulary,
+            VocabularyMap = vocabularyMap ?? VocabularyMap,
+            Tokens = Tokens,
+            Tokenizer = tokenizer ?? Tokenizer,
+            SplitLongerThan = SplitLongerThan,
+            Rounding = Rounding,
+        };
+
     /// <summary>Closes the file.</summary>
     public void Dispose() => Resource?.Dispose();
 }

@@ -62,20 +62,7 @@ public sealed class HeadStudy
         for (int row = 0; row < output.Shape.Rows; row++)
             values.AsSpan((row * output.Shape.Columns) + (head * headDim), headDim).Clear();
         var tensors = new Dictionary<string, HostTensor>(data.Tensors) { [matrix] = HostTensor.FromValues(matrix, output.Shape, values) };
-        return new ModelData
-        {
-            Path = data.Path,
-            Format = data.Format,
-            Config = data.Config,
-            Tensors = tensors,
-            SourceVocabulary = data.SourceVocabulary,
-            TargetVocabulary = data.TargetVocabulary,
-            VocabularyMap = data.VocabularyMap,
-            Tokens = data.Tokens,
-            Tokenizer = data.Tokenizer,
-            SplitLongerThan = data.SplitLongerThan,
-            Rounding = data.Rounding,
-        };
+        return data.With(tensors);
     }
 
     private StudySection Numbers()

@@ -116,18 +116,7 @@ public sealed class Parameters : IDisposable
                 if (ReferenceEquals(shared.Value, place.Source) && shared.Key != place.Name) tensors.TryAdd(shared.Key, tensor);
         }
 
-        return new ModelData
-        {
-            Path = _model.Path,
-            Format = _model.Format,
-            Config = _model.Config,
-            Tensors = tensors,
-            SourceVocabulary = _model.SourceVocabulary,
-            TargetVocabulary = _model.TargetVocabulary,
-            Tokens = _model.Tokens,
-            Tokenizer = _model.Tokenizer,
-            SplitLongerThan = _model.SplitLongerThan,
-        };
+        return _model.With(tensors);
     }
 
     /// <summary>Copies a tensor of [1, n] to the host.</summary>

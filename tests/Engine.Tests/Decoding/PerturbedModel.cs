@@ -21,17 +21,6 @@ internal static class PerturbedModel
             tensors[name] = HostTensor.FromValues(name, tensor.Shape, values);
         }
 
-        return new ModelData
-        {
-            Path = data.Path,
-            Format = data.Format,
-            Config = data.Config,
-            Tensors = tensors,
-            SourceVocabulary = data.SourceVocabulary,
-            TargetVocabulary = data.TargetVocabulary,
-            Tokens = data.Tokens,
-            Tokenizer = data.Tokenizer,
-            Rounding = data.Rounding,
-        };
+        return data.With(tensors);
     }
 }

@@ -183,18 +183,7 @@ public sealed class ShortlistTests
             rules.Add(new($"t{token} t{random.Next(3, Vocabulary)}", [random.Next(Vocabulary), random.Next(Vocabulary)]));
         }
 
-        return new ModelData
-        {
-            Path = data.Path,
-            Format = data.Format,
-            Config = data.Config,
-            Tensors = tensors,
-            SourceVocabulary = data.SourceVocabulary,
-            TargetVocabulary = data.TargetVocabulary,
-            VocabularyMap = new VocabularyMap(rules, [0, 1, 2]),
-            Tokens = data.Tokens,
-            Tokenizer = data.Tokenizer,
-        };
+        return data.With(tensors, vocabularyMap: new VocabularyMap(rules, [0, 1, 2]));
     }
 
     private static IEnumerable<TranslationRequest> Requests(DecodingOptions options, bool withPrefix)

@@ -98,17 +98,7 @@ public sealed class GraphTests : IDisposable
             if (random.Next(4) == 0) tensors.Remove(name);                 // also of one of query, key and value only
         }
 
-        return new ModelData
-        {
-            Path = all.Path,
-            Format = all.Format,
-            Config = config,
-            Tensors = tensors,
-            SourceVocabulary = all.SourceVocabulary,
-            TargetVocabulary = all.TargetVocabulary,
-            Tokens = all.Tokens,
-            Tokenizer = all.Tokenizer,
-        };
+        return all.With(tensors);
     }
 
     private static StackConfig Stack(Random random, bool isEncoder)
