@@ -27,7 +27,8 @@ public sealed class StudyBrowserTests
               const box = t.getBoundingClientRect(), plot = t.ownerSVGElement.getBoundingClientRect();
               return box.left < plot.left - 1 || box.right > plot.right + 1 || box.top < plot.top - 1 || box.bottom > plot.bottom + 1;
             });
-            return [page.scrollWidth, page.clientWidth, Math.min(...sizes), beyond.map(t => t.textContent), getComputedStyle(document.body).backgroundColor, innerWidth];
+            const back = getComputedStyle(document.body).backgroundColor;
+            return [page.scrollWidth, page.clientWidth, Math.min(...sizes), beyond.map(t => t.textContent), back, innerWidth];
             """, Cancellation);
         Assert.Equal(width, found[5].GetInt32());   // with the bar that scrolls
         Assert.Equal(found[1].GetInt32(), found[0].GetInt32());
@@ -76,7 +77,7 @@ public sealed class StudyBrowserTests
         await browser.ResizeAsync(718, 740, Cancellation);   // A4 between margins of 1 cm, 96 units an inch
         await browser.PrintAsync("light", Cancellation);
         JsonElement found = await browser.RunAsync(
-            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth, document.querySelector('table').offsetWidth]",
+            "const page = document.documentElement; return [page.scrollWidth, page.clientWidth, document.querySelector('table').offsetWidth]",
             Cancellation);
         Assert.Equal(found[1].GetInt32(), found[0].GetInt32());
         Assert.InRange(found[2].GetInt32(), 400, 718);

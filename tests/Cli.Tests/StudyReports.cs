@@ -44,8 +44,8 @@ internal static class StudyReports
                     new StudyTable(
                         "Complexity of a layer",
                         [
-                            new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"), new("time: d"),
-                            new("time: k or r"),
+                            new("layer"), new("formula"), new("work: n"), new("work: d"), new("work: k or r"), new("time: n"),
+                            new("time: d"), new("time: k or r"),
                         ],
                         [
                             [StudyCell.Of("restricted attention, groups"), StudyCell.Of("O(r · n · d)"), .. Powers()],

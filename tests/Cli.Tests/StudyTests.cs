@@ -56,7 +56,9 @@ public sealed class StudyTests
             "study", "heads", "--quick", "--json", "--quiet", "--backend", "cpu", "--model", model, "--source", "names.ar", "--reference",
             "names.en", "--sentences", "1"));
         JsonElement section = JsonDocument.Parse(shell.Output).RootElement.GetProperty("sections")[1];
-        Assert.StartsWith("The model arabic-names, weights as float32, translates 1 sentence greedily", section.GetProperty("text")[0].GetString(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "The model arabic-names, weights as float32, translates 1 sentence greedily", section.GetProperty("text")[0].GetString(),
+            StringComparison.Ordinal);
         Assert.Equal(144, section.GetProperty("tables")[0].GetProperty("rows").GetArrayLength());
     }
 
@@ -130,9 +132,11 @@ public sealed class StudyTests
         string[] lines = [.. StudyTables.Lines(StudyReports.Everything())];
         string head = Assert.Single(lines, static line => line.Contains("time (ms)", StringComparison.Ordinal));
         string row = Assert.Single(lines, static line => line.Contains("1234.57", StringComparison.Ordinal));
-        Assert.Equal(head.IndexOf("time (ms)", StringComparison.Ordinal) + "time (ms)".Length, row.IndexOf("1234.57", StringComparison.Ordinal) + "1234.57".Length);
+        Assert.Equal(End(head, "time (ms)"), End(row, "1234.57"));
         Assert.Contains(StudyReports.Markup, row, StringComparison.Ordinal);
         Assert.Contains("25 %", row, StringComparison.Ordinal);
+
+        static int End(string line, string word) => line.IndexOf(word, StringComparison.Ordinal) + word.Length;
     }
 
     [Fact]
@@ -176,9 +180,12 @@ public sealed class StudyTests
         Assert.Equal(8, curves.Length);
         string Look(XElement curve) => string.Join('|', curve.Elements(Svg + "path").Where(static path => path.Attribute("transform") is null)
             .Select(static path => (string?)path.Attribute("stroke-dasharray") ?? "solid").Take(1)
-            .Concat(curve.Elements(Svg + "path").Where(static path => path.Attribute("transform") is not null).Select(static path => path.Attribute("d")!.Value).Take(1)));
+            .Concat(curve.Elements(Svg + "path").Where(static path => path.Attribute("transform") is not null)
+                .Select(static path => path.Attribute("d")!.Value).Take(1)));
         Assert.Equal(StudyPicture.Styles, curves.Select(Look).Distinct().Count());
-        Assert.Equal(StudyPicture.Styles, curves.Take(StudyPicture.Styles).Select(static curve => curve.Attribute("class")!.Value).Distinct().Count());
+        Assert.Equal(
+            StudyPicture.Styles,
+            curves.Take(StudyPicture.Styles).Select(static curve => curve.Attribute("class")!.Value).Distinct().Count());
         Assert.Equal(2, curves[0].Elements(Svg + "path").Count(static path => path.Attribute("transform") is not null));   // NaN is nowhere
     }
 
@@ -226,6 +233,7 @@ public sealed class StudyTests
         .OfType<string>().Select(static transform =>
         {
             Match place = Regex.Match(transform, @"translate\((\S+) (\S+)\)");
-            return (double.Parse(place.Groups[1].Value, CultureInfo.InvariantCulture), double.Parse(place.Groups[2].Value, CultureInfo.InvariantCulture));
+            CultureInfo plain = CultureInfo.InvariantCulture;
+            return (double.Parse(place.Groups[1].Value, plain), double.Parse(place.Groups[2].Value, plain));
         });
 }

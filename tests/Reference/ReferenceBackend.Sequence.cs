@@ -211,7 +211,9 @@ public sealed partial class ReferenceBackend
     private int[] Sentences(in Ragged batch)
     {
         int[] offsets = Integers(batch.Offsets);
-        Require(offsets[0] == 0 && offsets[^1] == batch.Rows, $"The sentences are the rows {offsets[0]} to {offsets[^1]}, expected 0 to {batch.Rows}.");
+        Require(
+            offsets[0] == 0 && offsets[^1] == batch.Rows,
+            $"The sentences are the rows {offsets[0]} to {offsets[^1]}, expected 0 to {batch.Rows}.");
         return offsets;
     }
 

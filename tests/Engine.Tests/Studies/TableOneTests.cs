@@ -42,7 +42,8 @@ public sealed class TableOneTests
     public void By_gradients_a_path_ends_after_the_layers_of_the_formula()
     {
         using var backend = new CpuBackend();
-        StudyReport report = TableOneStudy.Run(new StudyOptions(backend) { Quick = true }, null, "cuda: there is none", TestContext.Current.CancellationToken);
+        StudyReport report = TableOneStudy.Run(
+            new StudyOptions(backend) { Quick = true }, null, "cuda: there is none", TestContext.Current.CancellationToken);
         StudyTable paths = report.Sections.Single(static section => section.Heading == "Maximum path length").Tables[0];
         Assert.Equal(["There is no other backend here: cuda: there is none."], report.Sections[^1].Text);
         foreach (IReadOnlyList<StudyCell> row in paths.Rows)
