@@ -27,13 +27,8 @@ public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeig
     public override CacheColumns Cache => new(_width, _width, Spec.Heads);
 
     /// <inheritdoc />
-    public override Tensor Self(IBackend backend, in Tensor x, in Ragged batch)
-    {
-        Tensor qkv = backend.Linear(x, input);
-        Ragged seen = group > 0 ? backend.Cut(batch, group) : batch;
-        Tensor heads = Attend(backend, Query(qkv), Key(qkv, _width), Value(qkv, _width), seen, seen);
-        return backend.Linear(heads, output);
-    }
+    public override Tensor Self(IBackend backend, in Tensor x, in Ragged batch) =>
+        backend.Linear(SelfHeads(backend, backend.Linear(x, input), batch), output);
 
     /// <inheritdoc />
     public override Tensor SelfStep(IBackend backend, in Tensor x, in KeyValueCache cache, in Tensor slots, in CacheView view)
@@ -80,6 +75,17 @@ public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeig
     /// <param name="slots">[1, memoryRows], i32.</param>
     public void Remember(IBackend backend, in Tensor memory, in KeyValueCache cache, in Tensor slots) =>
         backend.Append(cache, Key(memory, 0), Value(memory, 0), slots);
+
+    /// <summary>Self-attention of all positions without its linear layers.</summary>
+    /// <param name="backend">Runs it.</param>
+    /// <param name="qkv">[rows, 3 · heads · headDim]: query, key and value.</param>
+    /// <param name="batch">Where the sentences begin.</param>
+    /// <returns>[rows, heads · headDim].</returns>
+    internal Tensor SelfHeads(IBackend backend, in Tensor qkv, in Ragged batch)
+    {
+        Ragged seen = group > 0 ? backend.Cut(batch, group) : batch;
+        return Attend(backend, Query(qkv), Key(qkv, _width), Value(qkv, _width), seen, seen);
+    }
 
     /// <summary>Attention of all positions to all that the mask lets them see.</summary>
     protected abstract Tensor Attend(

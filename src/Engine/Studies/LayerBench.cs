@@ -17,7 +17,6 @@ internal sealed class LayerBench : IDisposable
     private const int MostRuns = 7;
 
     private readonly IBackend _backend;
-    private readonly LayerType _type;
     private readonly LayerSize _size;
     private readonly ModelData _data;
     private readonly Transformer _model;
@@ -32,7 +31,7 @@ internal sealed class LayerBench : IDisposable
     /// <param name="isCausal">Whether a position sees only those before it, as in a decoder.</param>
     public LayerBench(IBackend backend, LayerType type, LayerSize size, int seed, int layers = 1, bool isCausal = false)
     {
-        (_backend, _type, _size, _isCausal) = (backend, type, size, isCausal);
+        (_backend, _size, _isCausal) = (backend, size, isCausal);
         _data = Data(type, size, seed, layers, isCausal);
         _model = new Transformer(backend, _data);
     }
@@ -66,20 +65,8 @@ internal sealed class LayerBench : IDisposable
     /// <summary>The time of attention without its linear layers.</summary>
     public double SecondsWithoutLinear(int positions, CancellationToken cancellation)
     {
-        AttentionConfig attention = _type.Attention(_size, isCausal: false);
-        int width = attention.Heads * attention.HeadDim;
-        AttentionMask mask = AttentionMask.Window(
-            attention.WindowLeft ?? AttentionMask.Unlimited, attention.WindowRight ?? AttentionMask.Unlimited);
-        bool isAdditive = attention.Kind == AttentionKind.Additive;
-        var spec = new AttentionSpec(attention.Heads, isAdditive ? 1 : 1 / MathF.Sqrt(attention.HeadDim), mask);
-        return Median(positions, 3 * width, (x, batch) =>
-        {
-            Tensor q = x.ColumnRange(0, width), k = x.ColumnRange(width, width), v = x.ColumnRange(2 * width, width);
-            Ragged seen = attention.Group is { } group ? _backend.Cut(batch, group) : batch;
-            return isAdditive
-                ? _backend.AdditiveAttention(q, k, v, x.RowRange(0, 1).ColumnRange(0, width), seen, seen, spec)
-                : _backend.Attention(q, k, v, seen, seen, spec);
-        }, cancellation);
+        var attention = (AttentionLayer)Layers[0];
+        return Median(positions, 3 * attention.Cache.Keys, (qkv, batch) => attention.SelfHeads(_backend, qkv, batch), cancellation);
     }
 
     /// <summary>
@@ -105,8 +92,6 @@ internal sealed class LayerBench : IDisposable
                 else if (now == reached) break;                          // one more layer brought nobody into reach
                 reached = now;
             }
-
-            return x;
         });
         return found;
     }
@@ -207,7 +192,6 @@ internal sealed class LayerBench : IDisposable
                 double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
                 if (isWarm || seconds > EnoughSeconds) times.Add(seconds);
                 else warm += seconds;
-                return y;
             });
         }
 
@@ -227,7 +211,7 @@ internal sealed class LayerBench : IDisposable
         return values;
     }
 
-    private static void InFrame(IBackend backend, Func<Tensor> work)
+    private static void InFrame(IBackend backend, Action work)
     {
         backend.BeginFrame();
         try

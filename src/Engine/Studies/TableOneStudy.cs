@@ -13,6 +13,7 @@ public sealed class TableOneStudy
 {
     private const int Kernel = 3, Reach = 32;       // k and r where they are not swept
     private const int PathWidth = 16;               // paths do not depend on the width
+    private const int LongestFilter = 4096;
     private const int MostCurves = 7;               // that can be told apart
     private const double MostAdditive = 2e9;        // values of tanh that are worth waiting for
 
@@ -358,7 +359,7 @@ public sealed class TableOneStudy
     {
         Sweep Named(string name) => byLength.Single(sweep => sweep.Type.Name == name);
         Sweep attention = Named("self-attention"), recurrent = Named("recurrent"), lstm = Named("LSTM");
-        (Sweep longFilter, Sweep bandOfAll) = LongFilters();
+        Sweep band = byLength.Single(static sweep => sweep.Type.IsBand);
         var rows = new List<IReadOnlyList<StudyCell>>();
         var plots = new List<StudyPlot>();
         Compare("self-attention and a recurrent layer, by n", "n = d", _width, attention, recurrent, "n");
@@ -369,7 +370,7 @@ public sealed class TableOneStudy
             Flat(recurrent, reaches), "r");
         Compare(
             "a separable convolution with k = n and restricted self-attention with its projections, by n", $"n = 2 r + 3 d",
-            (2 * Reach) + (3 * _width), longFilter, bandOfAll, "n", withLinear: true);
+            (2 * Reach) + (3 * _width), LongFilters(), band, "n", withLinear: true);
         return new StudySection(
             "Where one overtakes another",
             [
@@ -389,21 +390,18 @@ public sealed class TableOneStudy
 
         void Compare(string what, string formula, double value, Sweep one, Sweep two, string axis, bool withLinear = false)
         {
-            StudyPoint? counted = withLinear ? Crossing(one.Work, two.Work) : Crossing(one.Core, two.Core);
-            StudyPoint? timed = withLinear ? Crossing(one.Time, two.Time) : Crossing(one.CoreTime, two.CoreTime);
+            (IReadOnlyList<StudyPoint> work, IReadOnlyList<StudyPoint> time) = Curves(one);
+            (IReadOnlyList<StudyPoint> otherWork, IReadOnlyList<StudyPoint> otherTime) = Curves(two);
+            StudyPoint? timed = Crossing(time, otherTime);
             rows.Add(
-            [
-                Of(what), Of(formula), Of(value),
-                Where(counted, withLinear ? one.Work : one.Core, withLinear ? two.Work : two.Core),
-                Where(timed, withLinear ? one.Time : one.CoreTime, withLinear ? two.Time : two.CoreTime),
-            ]);
+                [Of(what), Of(formula), Of(value), Where(Crossing(work, otherWork), work, otherWork), Where(timed, time, otherTime)]);
             plots.Add(new StudyPlot(
                 $"Time: {what}", new StudyAxis(axis, IsLogarithmic: true), new StudyAxis("time", "ms", true),
-                [
-                    new(one.Type.Name, withLinear ? one.Time : one.CoreTime),
-                    new(two.Type.Name, withLinear ? two.Time : two.CoreTime),
-                ],
+                [new(one.Type.Name, time), new(two.Type.Name, otherTime)],
                 timed is { } at ? [new StudyMark(at.X, at.Y, string.Create(CultureInfo.InvariantCulture, $"{axis} = {at.X:N0}"))] : []));
+
+            (IReadOnlyList<StudyPoint> Work, IReadOnlyList<StudyPoint> Time) Curves(Sweep sweep) =>
+                withLinear ? (sweep.Work, sweep.Time) : (sweep.Core, sweep.CoreTime);
         }
 
         static StudyCell Where(StudyPoint? point, IReadOnlyList<StudyPoint> one, IReadOnlyList<StudyPoint> two) => point is { } at
@@ -411,15 +409,11 @@ public sealed class TableOneStudy
             : Of(WithoutCrossing(one, two));
     }
 
-    // Separable convolutions as wide as the sequence, and a band of attention beside them.
-    private (Sweep Filter, Sweep Band) LongFilters()
+    // Separable convolutions as wide as the sequence.
+    private Sweep LongFilters()
     {
         LayerType separable = LayerType.All.Single(static type => type.Mixing == MixingKind.SeparableConvolution);
-        LayerType band = LayerType.All.Single(static type => type.IsBand);
-        int[] lengths = [.. _lengths.Where(n => n <= 4096)];
-        return (
-            Measure(separable, "k = n", lengths, n => (n, new LayerSize(_width, n, Reach))),
-            Measure(band, "n", lengths, n => (n, new LayerSize(_width, Kernel, Reach))));
+        return Measure(separable, "k = n", [.. _lengths.Where(n => n <= LongestFilter)], n => (n, new LayerSize(_width, n, Reach)));
     }
 
     private Sweep Reaches()
