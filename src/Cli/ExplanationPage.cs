@@ -14,7 +14,7 @@ internal static class ExplanationPage
     /// <summary>Weights are whole numbers of such parts: so they are at most half of one wrong, 0.0000077.</summary>
     public const int Parts = ushort.MaxValue;
 
-    private const string Template = "explanation.html", Mark = "<!-- data -->";
+    private const string FileName = "explanation.html", Mark = "<!-- data -->";
 
     /// <summary>Writes a page that needs nothing else.</summary>
     /// <param name="stream">Where to.</param>
@@ -23,7 +23,7 @@ internal static class ExplanationPage
     /// <param name="tokenizer">Makes text of tokens.</param>
     public static void Write(Stream stream, string text, Explanation explanation, ITokenizer tokenizer)
     {
-        string[] around = ReadTemplate().Split(Mark);
+        string[] around = Template.Read(FileName).Split(Mark);
         (string Id, string Label, AttentionMap Map, string Queries, string Keys)[] maps =
         [
             ("encoder", "Encoder self-attention", explanation.Encoder, "source", "source"),
@@ -58,14 +58,6 @@ internal static class ExplanationPage
         }
 
         writer.Write(around[1]);
-    }
-
-    private static string ReadTemplate()
-    {
-        using Stream resource = typeof(ExplanationPage).Assembly.GetManifestResourceStream(Template)
-            ?? throw new InvalidOperationException($"The resource {Template} is missing.");
-        using var reader = new StreamReader(resource);
-        return reader.ReadToEnd();
     }
 
     private static void Words(Utf8JsonWriter json, string text, Explanation explanation, ITokenizer tokenizer)

@@ -11,12 +11,12 @@ namespace Engine.Cli;
 internal static class StudyPage
 {
     private const int LongestTable = 16, LongestLine = 28;
-    private const string Template = "study.html", TitleMark = "<!-- title -->", BodyMark = "<!-- report -->";
+    private const string FileName = "study.html", TitleMark = "<!-- title -->", BodyMark = "<!-- report -->";
 
     /// <summary>Writes a page.</summary>
     public static void Write(Stream stream, StudyReport report)
     {
-        string[] around = ReadTemplate().Replace(TitleMark, WebUtility.HtmlEncode(report.Title), StringComparison.Ordinal).Split(BodyMark);
+        string[] around = Template.Read(FileName).Replace(TitleMark, WebUtility.HtmlEncode(report.Title), StringComparison.Ordinal).Split(BodyMark);
         using var writer = new StreamWriter(stream, new UTF8Encoding(false), leaveOpen: true);
         writer.Write(around[0]);
 
@@ -27,14 +27,6 @@ internal static class StudyPage
         };
         using (var xml = XmlWriter.Create(writer, settings)) Body(xml, report);
         writer.Write(around[1]);
-    }
-
-    private static string ReadTemplate()
-    {
-        using Stream resource = typeof(StudyPage).Assembly.GetManifestResourceStream(Template)
-            ?? throw new InvalidOperationException($"The resource {Template} is missing.");
-        using var reader = new StreamReader(resource);
-        return reader.ReadToEnd();
     }
 
     private static void Body(XmlWriter xml, StudyReport report)
