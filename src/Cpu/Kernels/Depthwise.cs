@@ -63,19 +63,11 @@ internal readonly unsafe struct DepthwiseRows(
         }
     }
 
-    private void Start(float* row)
-    {
-        if (bias is null) new Span<float>(row, columns).Clear();
-        else new ReadOnlySpan<float>(bias, columns).CopyTo(new Span<float>(row, columns));
-    }
+    private void Start(float* row) => TapRows.Start(bias, columns, row);
 
     // y[row] += the taps from .. to − 1.
-    private void AddTaps<TSimd>(int row, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
-    {
-        if (from >= to) return;
-        for (int column = 0; column < columns; column += Lanes.Count)
-            AddColumns<TSimd>(row, column, Math.Min(Lanes.Count, columns - column), from, to);
-    }
+    private void AddTaps<TSimd>(int row, int from, int to, int column = 0) where TSimd : unmanaged, ISimd<TSimd> =>
+        TapRows.Add<TSimd, FloatRows>(x, row, filter, column, columns, taps, from, to, y[row]);
 
     // Taps that four rows see.
     private void AddCommon<TSimd>(int row, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
@@ -103,19 +95,7 @@ internal readonly unsafe struct DepthwiseRows(
             TSimd.Store(s3, sum + (3 * nextSum));
         }
 
-        for (int i = 0; i < RowsOfTile && column < columns; i++) AddColumns<TSimd>(row + i, column, columns - column, from, to);
-    }
-
-    private void AddColumns<TSimd>(int row, int column, int count, int from, int to) where TSimd : unmanaged, ISimd<TSimd>
-    {
-        TSimd sum = Lanes.LoadFirst<TSimd>(y[row] + column, count);
-        for (int tap = from; tap < to; tap++)
-        {
-            TSimd value = Lanes.LoadFirst<TSimd>(x[(int)(row + taps.Offset(tap))] + column, count);
-            TSimd.Accumulate(ref sum, value, Lanes.LoadFirst<TSimd>(filter[tap] + column, count));
-        }
-
-        Lanes.StoreFirst(sum, y[row] + column, count);
+        for (int i = 0; i < RowsOfTile; i++) AddTaps<TSimd>(row + i, from, to, column);
     }
 }
 
@@ -131,18 +111,8 @@ internal readonly unsafe struct CachedDepthwiseRows(
         {
             var history = new CachedHistory(cache, blocks + (row * blocksStride));
             int from = taps.First(lengths[row] - 1, 0, out int to);
-            for (int column = 0; column < columns; column += Lanes.Count)
-            {
-                int count = Math.Min(Lanes.Count, columns - column);
-                TSimd sum = bias is null ? TSimd.Zero : Lanes.LoadFirst<TSimd>(bias + column, count);
-                for (int tap = from; tap < to; tap++)
-                {
-                    TSimd value = Lanes.LoadFirst<TSimd>(history[(int)(lengths[row] - 1 + taps.Offset(tap))] + column, count);
-                    TSimd.Accumulate(ref sum, value, Lanes.LoadFirst<TSimd>(filter[tap] + column, count));
-                }
-
-                Lanes.StoreFirst(sum, y[row] + column, count);
-            }
+            TapRows.Start(bias, columns, y[row]);
+            TapRows.Add<TSimd, CachedHistory>(history, lengths[row] - 1, filter, 0, columns, taps, from, to, y[row]);
         }
     }
 }

@@ -6,7 +6,7 @@ using Engine.Cpu.Threading;
 namespace Engine.Cpu.Kernels;
 
 /// <summary>Rows of floats: where the first begins, and how many floats from one to the next.</summary>
-internal readonly unsafe struct FloatRows(float* first, int stride)
+internal readonly unsafe struct FloatRows(float* first, int stride) : IRowSource
 {
     private readonly float* _first = first;
     private readonly nint _stride = stride;

@@ -14,15 +14,7 @@ internal readonly unsafe struct UnfoldRows(FloatRows x, FloatRows y, int columns
         {
             place.MoveTo(row);
             int from = taps.First(row - place.Begin, place.End - 1 - row, out int to);
-            float* target = y[row];
-            new Span<float>(target, from * columns).Clear();
-            for (int tap = from; tap < to; tap++)
-            {
-                var source = new ReadOnlySpan<float>(x[(int)(row + taps.Offset(tap))], columns);
-                source.CopyTo(new Span<float>(target + ((nint)tap * columns), columns));
-            }
-
-            new Span<float>(target + ((nint)to * columns), (taps.Count - to) * columns).Clear();
+            TapRows.Lay(x, row, columns, taps, from, to, y[row]);
         }
     }
 }
@@ -71,26 +63,7 @@ internal readonly unsafe struct CachedUnfoldRows(
         {
             var history = new CachedHistory(cache, blocks + (row * blocksStride));
             int from = taps.First(lengths[row] - 1, 0, out int to);
-            float* target = y[row];
-            new Span<float>(target, from * columns).Clear();
-            for (int tap = from; tap < to; tap++)
-            {
-                var source = new ReadOnlySpan<float>(history[(int)(lengths[row] - 1 + taps.Offset(tap))], columns);
-                source.CopyTo(new Span<float>(target + ((nint)tap * columns), columns));
-            }
-
-            new Span<float>(target + ((nint)to * columns), (taps.Count - to) * columns).Clear();
+            TapRows.Lay(history, lengths[row] - 1, columns, taps, from, to, y[row]);
         }
     }
-}
-
-/// <summary>The values of one row's history, by position.</summary>
-internal readonly unsafe struct CachedHistory(in CacheBlocks cache, int* blocks)
-{
-    private readonly CacheBlocks _cache = cache;
-    private readonly int* _blocks = blocks;
-
-    /// <summary>The values of a position.</summary>
-    public float* this[int position] =>
-        _cache.Value(_blocks[position / Backends.KeyValueCache.BlockPositions], position % Backends.KeyValueCache.BlockPositions, 0);
 }
