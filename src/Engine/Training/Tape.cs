@@ -1,6 +1,5 @@
 // Gradients as a decorator: the graph calls this backend as any other, which calls the one that it wraps and remembers what was
 // called; backward, the calls are gone through from the last to the first. The graph is written once and knows nothing of it.
-using System.Runtime.InteropServices;
 using Engine.Backends;
 using Engine.Tensors;
 
@@ -24,7 +23,6 @@ public sealed partial class Tape(ITrainingBackend backend, Parameters parameters
     private readonly List<Operation> _operations = [];
     private readonly List<Result> _results = [];
     private readonly Dictionary<nint, Result> _inputs = [];
-    private readonly List<Segment> _segments = [];
     private DropoutRates _rates;
     private ulong _key;
     private int _site;
@@ -549,65 +547,6 @@ public sealed partial class Tape(ITrainingBackend backend, Parameters parameters
         return view with { Handle = gradient.Handle, Offset = view.Offset + gradient.Offset, Stride = gradient.Stride };
     }
 
-    // ---- segments ----
-
-    // What ends a sub-layer stays; what is within goes, except what later segments have asked for.
-    private void EndSegment(Result y, Result? sum)
-    {
-        if (!Recomputes) return;
-        y.IsKept = true;
-        if (sum is not null) sum.IsKept = true;
-        Release(_segments[^1].Mark, static result => result.IsKept, withGradients: false);
-        _segments.Add(new Segment(backend.Mark(), _operations.Count));
-    }
-
-    // A result that went with its segment is asked for in a later one, as keys and values of the memory are by every layer of the
-    // decoder: from now on it stays.
-    private void Remake(Result result)
-    {
-        result.IsKept = true;
-        _operations[result.Operation].Forward();
-    }
-
-    private void Replay(int number)
-    {
-        Segment segment = _segments[number];
-        bool isOpen = number == _segments.Count - 1;
-        int end = isOpen ? _operations.Count : _segments[number + 1].First;
-        for (int i = segment.First; i < end && !isOpen; i++) _operations[i].Forward();
-        for (int i = end - 1; i >= segment.First; i--) _operations[i].Backward();
-
-        // What was made here is done with. What stays was made before: results that were kept, and gradients.
-        Release(segment.Mark, result => result.IsKept && result.Operation < segment.First, withGradients: true);
-    }
-
-    // Gives back all memory since a mark, but that of some results' values, and of gradients.
-    private void Release(long mark, Func<Result, bool> keeps, bool withGradients)
-    {
-        var places = new Dictionary<nint, int>();
-        var kept = new List<Tensor>();
-        void Keep(in Tensor tensor)
-        {
-            if (!tensor.IsNone && places.TryAdd(tensor.Handle, kept.Count)) kept.Add(tensor);
-        }
-
-        IEnumerable<Result> all = _results.Concat(_inputs.Values);
-        foreach (Result result in all)
-        {
-            if (result.Operation >= 0 && keeps(result)) Keep(result.Value);
-            if (withGradients) Keep(result.Gradient);
-        }
-
-        Span<Tensor> moved = CollectionsMarshal.AsSpan(kept);
-        backend.Release(mark, moved);
-        foreach (Result result in all)
-        {
-            if (result.Operation >= 0)
-                result.Value = places.TryGetValue(result.Value.Handle, out int value) ? moved[value] : Tensor.None;
-            if (places.TryGetValue(result.Gradient.Handle, out int gradient)) result.Gradient = moved[gradient];
-        }
-    }
-
     private void RequireRecording()
     {
         if (!_isRecording) throw new InvalidOperationException("Nothing was recorded.");
@@ -641,7 +580,4 @@ public sealed partial class Tape(ITrainingBackend backend, Parameters parameters
     }
 
     private readonly record struct Operation(Action Forward, Action Backward);
-
-    /// <summary>Operators between two ends of sub-layers: where their memory begins, and the first of them; the next segment ends it.</summary>
-    private readonly record struct Segment(long Mark, int First);
 }
