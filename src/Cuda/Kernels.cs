@@ -37,6 +37,7 @@ internal sealed class Kernels(Func<string, string, Kernel> find)
     public readonly Kernel TopK1024 = find("softmax", "top_k_1024");
 
     public readonly Kernel Sample = find("sample", "sample");
+    public readonly Kernel AdvanceBeams = find("beams", "advance_beams");
 
     public readonly Kernel AttentionDot1 = find("attention", "attention_dot_1");
     public readonly Kernel AttentionDot2 = find("attention", "attention_dot_2");

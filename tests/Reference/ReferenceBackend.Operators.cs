@@ -381,6 +381,50 @@ public sealed partial class ReferenceBackend
         return Result(new Shape(logits.Rows, 1), y);
     }
 
+    /// <inheritdoc />
+    public void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state)
+    {
+        state.Check(scores, tokens);
+        var beams = new BeamReference
+        {
+            Scores = [.. Numbers(scores).Select(static score => (float)score)],
+            Tokens = Integers(tokens),
+            Found = scores.Columns,
+            Sentences = Integers(state.Sentences),
+            Ends = Integers(state.Ends),
+            Sums = Integers(state.Sums),
+            Ids = Integers(state.Ids),
+            Positions = Integers(state.Positions),
+            Slots = Integers(state.Slots),
+            Lengths = Integers(state.Lengths),
+            Blocks = Integers(state.Blocks),
+            Copies = Integers(state.Copies),
+            Spare = Integers(state.Spare),
+            Moves = Integers(state.Moves),
+            Steps = state.Steps,
+        };
+        for (int s = 0; s < state.Sentences.Rows; s++)
+        {
+            if (beams.IsLive(s) && !state.Holds(beams.Sentence(s), scores.Columns))
+                throw new ArgumentException($"Sentence {s} has rows, candidates or steps that are not there.", nameof(state));
+        }
+
+        for (int s = 0; s < state.Sentences.Rows; s++)
+        {
+            if (beams.IsLive(s)) beams.Advance(s);
+        }
+
+        Store(state.Sentences, beams.Sentences);
+        Store(state.Sums, beams.Sums);
+        Store(state.Ids, beams.Ids);
+        Store(state.Positions, beams.Positions);
+        Store(state.Slots, beams.Slots);
+        Store(state.Lengths, beams.Lengths);
+        Store(state.Blocks, beams.Blocks);
+        Store(state.Copies, beams.Copies);
+        Store(state.Moves, beams.Moves);
+    }
+
     private Tensor RaggedAttention(
         in Tensor query, in Tensor key, in Tensor value, in Tensor score, in Ragged queries, in Ragged keys,
         in AttentionSpec spec, in Dropout dropout)

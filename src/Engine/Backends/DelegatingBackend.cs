@@ -17,6 +17,9 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual bool PrefersEqualSteps => Inner.PrefersEqualSteps;
 
     /// <inheritdoc />
+    public virtual int StepsAtOnce => Inner.StepsAtOnce;
+
+    /// <inheritdoc />
     public virtual Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
         Inner.Attention(query, key, value, queries, keys, spec);
@@ -183,6 +186,10 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     /// <inheritdoc />
     public virtual Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens) =>
         Inner.Sample(logits, draws, temperature, out tokens);
+
+    /// <inheritdoc />
+    public virtual void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state) =>
+        Inner.AdvanceBeams(scores, tokens, state);
 
     /// <summary>Nothing: the backend that computes is its maker's.</summary>
     public void Dispose()

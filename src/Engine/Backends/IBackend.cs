@@ -41,6 +41,12 @@ public interface IBackend : IDisposable
     /// </summary>
     bool PrefersEqualSteps => false;
 
+    /// <summary>
+    /// Steps of a search that are taken by <see cref="AdvanceBeams"/> before the host looks at them: more than one where waiting for a
+    /// step costs more than rows that nobody needs any more.
+    /// </summary>
+    int StepsAtOnce => 1;
+
     /// <summary>Ends the frame: what was rented or returned in it is gone.</summary>
     void EndFrame();
 
@@ -417,4 +423,22 @@ public interface IBackend : IDisposable
     /// <param name="tokens">[rows, 1], i32.</param>
     /// <returns>[rows, 1], bit for bit the values of <see cref="LogSoftmax"/>.</returns>
     Tensor Sample(in Tensor logits, in Tensor draws, float temperature, out Tensor tokens);
+
+    /// <summary>A step of many beam searches, in the backend's memory: chooses hypotheses and makes the next step's input.</summary>
+    /// <remarks>
+    /// The rules are CTranslate2's. For each sentence that has live rows: (1) The candidates of a row r are its first best tokens, each
+    /// with the sum of r plus its score; the 2 · beams largest are kept, of equal ones that of the lower row, then the better of the row.
+    /// (2) Of the first of these, as many as there are beams, those go on whose token ends nothing, in their order. The others end, at
+    /// the last position all; in the place of each the next goes on of those behind whose token ends nothing, if there is one. (3) The
+    /// search ends at the last position, where nobody goes on, and where enough have ended. (4) What happened is written to the moves of
+    /// the step, and the histories follow their hypotheses. (5) Unless it was the last step that the moves have room for, each row gets
+    /// its token, its position and the place of its keys and values: in a new block of the spare ones where its last is full, in a copy
+    /// of it where a row before has the same; slot −1 if none is left. Rows without a hypothesis get token and slot −1, position 0,
+    /// length 1. Work: about 2 · beams for each candidate.
+    /// </remarks>
+    /// <param name="scores">[rows, k]: the k largest log-probabilities of each row, best first, as <see cref="TopK"/> gives them.</param>
+    /// <param name="tokens">[rows, k], i32: their tokens.</param>
+    /// <param name="state">What is read and changed.</param>
+    /// <exception cref="ArgumentException">A type or a shape is not as it must be, or a sentence has rows that are not there.</exception>
+    void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state);
 }

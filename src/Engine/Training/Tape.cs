@@ -409,6 +409,13 @@ public sealed partial class Tape(ITrainingBackend backend, Parameters parameters
         return backend.Sample(logits, draws, temperature, out tokens);
     }
 
+    /// <inheritdoc />
+    public void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state)
+    {
+        RefuseRecording(nameof(AdvanceBeams));
+        backend.AdvanceBeams(scores, tokens, state);
+    }
+
     /// <summary>Nothing: the backend that computes is its maker's.</summary>
     public void Dispose() => Forget();
 

@@ -39,6 +39,8 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
 
     public bool PrefersEqualSteps { get; init; }
 
+    public int StepsAtOnce { get; init; } = 1;
+
     public void Restart() => (Peak, Requests, Refused) = (_ofHeld, 0, 0);
 
     public Tensor Allocate(Shape shape, DType type)
@@ -219,6 +221,8 @@ internal sealed class ScarceBackend(IBackend inner) : IBackend
         Count(tokens);
         return Count(scores);
     }
+
+    public void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state) => _inner.AdvanceBeams(scores, tokens, state);
 
     public void Dispose() => _inner.Dispose();
 

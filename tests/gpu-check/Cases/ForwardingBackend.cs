@@ -150,6 +150,8 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
         return Passed(scores);
     }
 
+    public void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state) => Inner.AdvanceBeams(scores, tokens, state);
+
     public Weight AllocateWeight(int outputs, int inputs, DType type) => Inner.AllocateWeight(outputs, inputs, type);
 
     public void Refresh(Weight weight, in Tensor values, bool transposed) => Inner.Refresh(weight, values, transposed);
