@@ -13,6 +13,7 @@ internal sealed unsafe class Staging
     private readonly CudaDeviceContext _context;
     private readonly byte* _memory;
     private int _used;
+    private bool _rewinds;
 
     /// <summary>Takes the pinned memory.</summary>
     public Staging(CudaDeviceContext context)
@@ -24,6 +25,7 @@ internal sealed unsafe class Staging
     /// <summary>Copies to the device. The source may be changed at once.</summary>
     public void Write<T>(nint destination, ReadOnlySpan<T> values) where T : unmanaged
     {
+        Begin();
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values);
         while (!bytes.IsEmpty)
         {
@@ -40,6 +42,7 @@ internal sealed unsafe class Staging
     /// <summary>Copies to the host when all work before is done.</summary>
     public void Read<T>(nint source, Span<T> values) where T : unmanaged
     {
+        Begin();
         Span<byte> bytes = MemoryMarshal.AsBytes(values);
         while (!bytes.IsEmpty)
         {
@@ -58,6 +61,7 @@ internal sealed unsafe class Staging
     public void Read<T1, T2>(nint first, Span<T1> firstValues, nint second, Span<T2> secondValues)
         where T1 : unmanaged where T2 : unmanaged
     {
+        Begin();
         Span<byte> bytes1 = MemoryMarshal.AsBytes(firstValues), bytes2 = MemoryMarshal.AsBytes(secondValues);
         long gap = second - first - bytes1.Length;
         if (gap is < 0 or >= DeviceArena.Alignment || _used + bytes1.Length + gap + bytes2.Length > Bytes)
@@ -75,11 +79,15 @@ internal sealed unsafe class Staging
     }
 
     /// <summary>
-    /// Begins at the first byte, waiting for what is on its way: a step that comes again then passes through the same places.
+    /// What comes next begins at the first byte, so that a step that comes again passes through the same places. It waits for what is on
+    /// its way; where nothing comes, nobody waits.
     /// </summary>
-    public void Rewind()
+    public void Rewind() => _rewinds = true;
+
+    private void Begin()
     {
-        if (_used > 0) Wait();
+        if (_rewinds && _used > 0) Wait();
+        _rewinds = false;
     }
 
     private void Wait()

@@ -1,5 +1,8 @@
 // Beam search with the rules of CTranslate2, so that its users get what they know: 2 · beam candidates a step, finished
-// hypotheses give their slot to the next candidate, no early bound on the score.
+// hypotheses give their slot to the next candidate, no early bound on the score. A backend may take some steps alone, by the same rules
+// (IBackend.AdvanceBeams); this object then follows.
+using Engine.Backends;
+
 namespace Engine.Decoding;
 
 /// <summary>Several hypotheses of one sentence, the best of all their continuations kept.</summary>
@@ -14,6 +17,7 @@ internal sealed class BeamSearch : Search
     private readonly int _minLength;
     private readonly int _beams;
     private readonly int _mostFinished;
+    private readonly bool _stopsAtTop;          // without normalisation a longer hypothesis is never better
     private readonly List<FinishedTrail> _finished = [];
     private readonly Candidate[] _candidates;
     private readonly Sampler? _sampler;
@@ -43,6 +47,7 @@ internal sealed class BeamSearch : Search
         _minLength = minLength;
         _beams = rules.Options.BeamSize;
         _mostFinished = (int)MathF.Round(_beams * rules.Options.Patience, MidpointRounding.AwayFromZero);
+        _stopsAtTop = rules.Options.LengthPenalty == 0 && rules.Options.CoveragePenalty == 0;
         _candidates = new Candidate[2 * _beams];
         _trails = MakeTrails();
         _next = MakeTrails();
@@ -100,13 +105,82 @@ internal sealed class BeamSearch : Search
             Place(output, candidate, rows++, moves);
         }
 
-        bool stops = _rules.Options.LengthPenalty == 0 && _rules.Options.CoveragePenalty == 0
+        bool stops = _stopsAtTop
             ? _topFinished && _finished.Count >= _rules.Options.NumHypotheses
             : _finished.Count >= _mostFinished;
         Swap(rows);
         if (!isLast && !stops && rows > 0) return;
         moves.Truncate(mark);
         End();
+    }
+
+    // The step after a forced prefix has a rule of its own.
+    public override int StepsAlone =>
+        _rules.Samples || _isBiased || _beams > BeamState.MostBeams || (_prefix.Length > 0 && _trails[0].Length <= _prefix.Length)
+            ? 0
+            : _rules.StepsAlone(_trails[0].Length, _minLength);
+
+    public override int MostRows => _beams;
+
+    public override int StepsLeft => _maxLength - _trails[0].Length;
+
+    // All have the length of the first, and nothing else matters then.
+    public override void GatherAlone(LogitEdits edits, int firstRow)
+    {
+        for (int row = 0; row < _beams; row++) edits.Gather(firstRow + row, _rules, _trails[0].Tokens, _minLength);
+    }
+
+    public override BeamSentence Describe(Span<float> sums)
+    {
+        _sums.AsSpan(0, _rows).CopyTo(sums);
+        return new BeamSentence
+        {
+            Beams = _beams,
+            Live = _rows,
+            Length = _trails[0].Length,
+            MaxLength = _maxLength,
+            Candidates = Math.Min(Candidates, _rules.Vocabulary),
+            Wanted = _stopsAtTop ? _rules.Options.NumHypotheses : _mostFinished,
+            NeedsTop = _stopsAtTop ? 1 : 0,
+            TopEnded = _topFinished ? 1 : 0,
+            Ended = _finished.Count,
+        };
+    }
+
+    public override void Follow(in BeamLog log)
+    {
+        for (int step = 0; step < log.Steps; step++)
+        {
+            for (int k = 0; k < _beams; k++)
+            {
+                BeamMove move = log.Ended(step, k);
+                if (move.Parent < 0) continue;
+                _topFinished |= k == 0;
+                var trail = new Trail(_trails[0].Length + step + 1, wantsAlignment: false);
+                Trace(log, step, move, trail);
+                _finished.Add(FinishedTrail.End(trail, move.Sum, _rules.Options));
+            }
+        }
+
+        for (int row = 0; row < log.Live; row++)
+        {
+            BeamMove move = log.Next(log.Steps - 1, row);
+            Trace(log, log.Steps - 1, move, _next[row]);
+            _nextSums[row] = move.Sum;
+        }
+
+        Swap(log.Live);
+        if (log.Live == 0) End();
+    }
+
+    // A hypothesis as it was before the first of the steps, and the tokens from there to a move.
+    private void Trace(in BeamLog log, int step, BeamMove move, Trail trail)
+    {
+        Span<BeamMove> moves = stackalloc BeamMove[step + 1];
+        moves[step] = move;
+        while (--step >= 0) moves[step] = log.Next(step, moves[step + 1].Parent);
+        trail.CopyFrom(_trails[moves[0].Parent], moves[0].Token, moves[0].Score, alignment: null);
+        foreach (BeamMove next in moves[1..]) trail.Append(next.Token, next.Score, alignment: null);
     }
 
     // All beams are alike while a prefix is forced, so one row stands for them.

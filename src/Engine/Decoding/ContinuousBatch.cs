@@ -7,7 +7,7 @@ using Engine.Tensors;
 namespace Engine.Decoding;
 
 /// <summary>The sentences that are being decoded. Used by one thread.</summary>
-internal sealed class ContinuousBatch : IDisposable
+internal sealed partial class ContinuousBatch : IDisposable
 {
     // Rows of one encoder pass: enough to fill the machine, few enough that activations stay small.
     private const int EncoderRows = 8192;
@@ -66,18 +66,25 @@ internal sealed class ContinuousBatch : IDisposable
         _shortlist.Update(_sentences);
     }
 
-    /// <summary>Takes one step with every live hypothesis.</summary>
+    /// <summary>Takes one step with every live hypothesis, or some where the backend can do without a look at them.</summary>
     /// <param name="finished">Takes the sentences whose search ended.</param>
     /// <exception cref="OutOfMemoryException">There is no room for it; the sentences are where they were.</exception>
     public void Step(List<Sentence> finished)
     {
         DropCancelled(finished);
         if (_rows.Count == 0) return;
+        int steps = StepsAlone();
+        if (steps > 1)
+        {
+            Run(steps, finished);
+            return;
+        }
+
         StepPlan plan = Plan();
         int filled = 0, copies = 0;
         try
         {
-            for (; filled < _rows.Count; filled++) FillRow(filled, plan.Shape, ref copies);
+            for (; filled < _rows.Count; filled++) FillRow(_rows[filled], filled, plan.Shape, ref copies);
             _buffers.FillUp(_rows.Count, copies);
             _cache.Reserve();
             RunFrame(plan, copies);
@@ -105,6 +112,7 @@ internal sealed class ContinuousBatch : IDisposable
     /// <summary>Frees the caches.</summary>
     public void Dispose()
     {
+        if (!_state.IsNone) _backend.Free(_state);
         _shortlist.Dispose();
         _cache.Dispose();
     }
@@ -209,19 +217,7 @@ internal sealed class ContinuousBatch : IDisposable
         StepShape shape = plan.Shape;
         Tensor input = Upload(b.Input);
         if (shape.IsFilledUp && _rows.Count > _sentences.Count) copies = shape.Rows;   // several rows of one sentence may share
-        var step = new DecoderStep
-        {
-            Ids = Part(input, b.Ids),
-            PositionIds = Part(input, b.Positions),
-            Slots = Part(input, b.Slots),
-            BlockCopies = copies == 0 ? Tensor.None : Table(input, b.Copies, copies, 2),
-            Target = new CacheView(
-                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), plan.TargetLongest),
-            Source = new CacheView(
-                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), plan.SourceLongest),
-            Output = _shortlist.Output,
-            WantsAlignment = plan.WantsAlignment,
-        };
+        DecoderStep step = StepOf(input, plan, copies);
         Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out Tensor alignment);
         GatherEdits(logits);
         b.Candidates = plan.Candidates;
@@ -248,10 +244,28 @@ internal sealed class ContinuousBatch : IDisposable
         }
     }
 
-    // A block that other hypotheses share is copied before this one writes into it.
-    private void FillRow(int r, in StepShape shape, ref int copies)
+    private DecoderStep StepOf(in Tensor input, in StepPlan plan, int copies)
     {
-        Row row = _rows[r];
+        StepBuffers b = _buffers;
+        StepShape shape = plan.Shape;
+        return new DecoderStep
+        {
+            Ids = Part(input, b.Ids),
+            PositionIds = Part(input, b.Positions),
+            Slots = Part(input, b.Slots),
+            BlockCopies = copies == 0 ? Tensor.None : Table(input, b.Copies, copies, 2),
+            Target = new CacheView(
+                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), plan.TargetLongest),
+            Source = new CacheView(
+                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), plan.SourceLongest),
+            Output = _shortlist.Output,
+            WantsAlignment = plan.WantsAlignment,
+        };
+    }
+
+    // A block that other hypotheses share is copied before this one writes into it.
+    private void FillRow(Row row, int place, in StepShape shape, ref int copies)
+    {
         StepBuffers b = _buffers;
         int inBlock = row.Length % KeyValueCache.BlockPositions;
         if (inBlock == 0) row.AddBlock(_cache.TargetBlocks.Take());
@@ -267,13 +281,13 @@ internal sealed class ContinuousBatch : IDisposable
         bool isZero = row.Length == 0 && _model.Config.StartsFromZeroEmbedding;
         Sentence sentence = row.Sentence!;
         Span<int> input = b.Input;
-        input[b.Ids][r] = isZero ? -1 : row.Token;
-        input[b.Positions][r] = row.Length;
-        input[b.Slots][r] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
-        input[b.TargetLengths][r] = row.Length + 1;
-        input[b.SourceLengths][r] = sentence.SourceIds.Length;
-        Pad(row.Blocks, input[b.TargetBlocks].Slice(r * shape.TargetBlocks, shape.TargetBlocks));
-        Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(r * shape.SourceBlocks, shape.SourceBlocks));
+        input[b.Ids][place] = isZero ? -1 : row.Token;
+        input[b.Positions][place] = row.Length;
+        input[b.Slots][place] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
+        input[b.TargetLengths][place] = row.Length + 1;
+        input[b.SourceLengths][place] = sentence.SourceIds.Length;
+        Pad(row.Blocks, input[b.TargetBlocks].Slice(place * shape.TargetBlocks, shape.TargetBlocks));
+        Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(place * shape.SourceBlocks, shape.SourceBlocks));
     }
 
     // What a step that failed has written is written again when it is tried anew; only its blocks must not stay taken.

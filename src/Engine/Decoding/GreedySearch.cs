@@ -63,12 +63,43 @@ internal sealed class GreedySearch : Search
         _sum += score;
         if ((_rules.IsEnd(token) && step >= _prefix.Length) || step + 1 >= _maxLength)
         {
-            _result = FinishedTrail.End(_trail, _sum, _rules.Options);
-            IsFinished = true;
+            End();
             return;
         }
 
         moves.Add(0, token);
+    }
+
+    public override int StepsAlone =>
+        _rules.Samples || _trail.Length < _prefix.Length ? 0 : _rules.StepsAlone(_trail.Length, _minLength);
+
+    public override int StepsLeft => _maxLength - _trail.Length;
+
+    public override BeamSentence Describe(Span<float> sums)
+    {
+        sums[0] = _sum;
+        return new BeamSentence
+        {
+            Beams = 1, Live = 1, Length = _trail.Length, MaxLength = _maxLength, Candidates = 1, Wanted = 1,
+        };
+    }
+
+    public override void Follow(in BeamLog log)
+    {
+        for (int step = 0; step < log.Steps; step++)
+        {
+            BeamMove ended = log.Ended(step, 0), move = ended.Parent < 0 ? log.Next(step, 0) : ended;
+            _trail.Append(move.Token, move.Score, alignment: null);
+            _sum = move.Sum;
+        }
+
+        if (log.Live == 0) End();
+    }
+
+    private void End()
+    {
+        _result = FinishedTrail.End(_trail, _sum, _rules.Options);
+        IsFinished = true;
     }
 
     private (int Token, float Score) Choose(in StepOutput output, int step)

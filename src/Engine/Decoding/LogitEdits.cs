@@ -46,6 +46,9 @@ internal sealed class LogitEdits(int vocabulary)
         }
     }
 
+    /// <summary>What is suppressed: [n, 2], row and column.</summary>
+    public ReadOnlySpan<int> Suppressed => _suppressed.AsSpan(0, 2 * _suppressedCount);
+
     /// <summary>Changes the logits: penalties first, for they read the logits as they were.</summary>
     public void Apply(IBackend backend, in Tensor logits)
     {

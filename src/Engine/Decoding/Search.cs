@@ -42,6 +42,28 @@ internal readonly ref struct StepOutput
         : Alignment.Slice(row * AlignmentColumns, SourceLength).ToArray();
 }
 
+/// <summary>What the steps of a sentence were that a backend took alone.</summary>
+/// <param name="moves">[steps, rows, 2]: who went on as each row of the sentence, and who ended as the candidate of that number.</param>
+/// <param name="rowsOfStep">Rows of a step, those of other sentences included.</param>
+/// <param name="firstRow">First row of the sentence.</param>
+/// <param name="sentence">Where its search stands now.</param>
+internal readonly ref struct BeamLog(ReadOnlySpan<BeamMove> moves, int rowsOfStep, int firstRow, in BeamSentence sentence)
+{
+    private readonly ReadOnlySpan<BeamMove> _moves = moves;
+
+    /// <summary>Steps that were taken.</summary>
+    public int Steps { get; } = sentence.Taken;
+
+    /// <summary>Hypotheses that live now.</summary>
+    public int Live { get; } = sentence.Live;
+
+    /// <summary>Who goes on as a row after a step.</summary>
+    public BeamMove Next(int step, int row) => _moves[2 * ((step * rowsOfStep) + firstRow + row)];
+
+    /// <summary>Who ended in a step as the candidate of a number; without a parent: nobody.</summary>
+    public BeamMove Ended(int step, int number) => _moves[(2 * ((step * rowsOfStep) + firstRow + number)) + 1];
+}
+
 /// <summary>Rows of the next step: which row of this step each continues, and with which token.</summary>
 internal sealed class RowMoves
 {
@@ -112,4 +134,25 @@ internal abstract class Search
 
     /// <summary>Takes a step: ends hypotheses, and names the rows of the next step.</summary>
     public abstract void Advance(in StepOutput output, RowMoves moves);
+
+    // ---- steps that are taken without this object, by IBackend.AdvanceBeams ----
+
+    /// <summary>How many such steps may follow each other, as far as this search is concerned; 0: each is taken here.</summary>
+    public virtual int StepsAlone => 0;
+
+    /// <summary>The most rows that it may have in them.</summary>
+    public virtual int MostRows => Rows;
+
+    /// <summary>Steps that are left at most.</summary>
+    public virtual int StepsLeft => 0;
+
+    /// <summary>As <see cref="Gather"/>, for <see cref="MostRows"/> rows.</summary>
+    public virtual void GatherAlone(LogitEdits edits, int firstRow) => Gather(edits, firstRow);
+
+    /// <summary>Says where the search stands.</summary>
+    /// <param name="sums">[most rows]: the sum of each live row.</param>
+    public virtual BeamSentence Describe(Span<float> sums) => throw new InvalidOperationException("The search takes each step itself.");
+
+    /// <summary>Learns of the steps that were taken.</summary>
+    public virtual void Follow(in BeamLog log) => throw new InvalidOperationException("The search takes each step itself.");
 }

@@ -1,4 +1,6 @@
 // The host's side of a step: what goes to the device as one run of numbers, and what comes back.
+using Engine.Backends;
+
 namespace Engine.Decoding;
 
 /// <summary>How large a step is, filled up to one that is likely to come again where the backend likes that.</summary>
@@ -48,6 +50,9 @@ internal readonly struct StepShape
 /// <summary>The numbers of a step. Arrays grow, never shrink.</summary>
 internal sealed class StepBuffers
 {
+    /// <summary>Most blocks that a row needs for steps without the host: one where it stands, and one beyond.</summary>
+    public const int SpareOfRow = 2;
+
     public int[] Tokens = [], NamedTokens = [], Draws = [], DrawnTokens = [];
     public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [], DrawnScores = [];
     public int Candidates, AlignmentColumns, DistributionCount;
@@ -83,22 +88,57 @@ internal sealed class StepBuffers
     /// <summary>[rows, 2]: blocks to copy.</summary>
     public Range Copies { get; private set; }
 
+    /// <summary>Of steps without the host, [rows, ends]: tokens that end a hypothesis.</summary>
+    public Range Ends { get; private set; }
+
+    /// <summary>Of steps without the host, [rows, <see cref="SpareOfRow"/>]: blocks for their hypotheses.</summary>
+    public Range Spare { get; private set; }
+
+    /// <summary>Of steps without the host, [n, 2]: what is suppressed.</summary>
+    public Range Places { get; private set; }
+
+    /// <summary>Of steps without the host, [rows]: bits of the sums.</summary>
+    public Range Sums { get; private set; }
+
+    /// <summary>Of steps without the host, [rows]: the sentences, and room for more.</summary>
+    public Range Sentences { get; private set; }
+
+    /// <summary>Of steps without the host, [steps · rows, 2]: what they did.</summary>
+    public Range Moves { get; private set; }
+
     /// <summary>Makes room for a step.</summary>
     public void Resize(in StepShape shape, int candidates)
     {
-        _shape = shape;
-        _inputCount = 0;
-        Ids = Take(shape.Rows);
-        Positions = Take(shape.Rows);
-        Slots = Take(shape.Rows);
-        TargetLengths = Take(shape.Rows);
-        SourceLengths = Take(shape.Rows);
+        Begin(shape);
         TargetBlocks = Take(shape.Rows * shape.TargetBlocks);
-        SourceBlocks = Take(shape.Rows * shape.SourceBlocks);
-        Copies = Take(2 * shape.Rows);
         Room(ref _input, _inputCount);
         Room(ref Scores, shape.Rows * candidates);
         Room(ref Tokens, shape.Rows * candidates);
+    }
+
+    /// <summary>
+    /// Makes room for steps without the host. What they are given comes first, what they did last, and what is both in between.
+    /// </summary>
+    /// <param name="shape">Shape of each.</param>
+    /// <param name="steps">Number of steps.</param>
+    /// <param name="ends">Tokens of a sentence that end a hypothesis.</param>
+    /// <param name="places">Places that are suppressed.</param>
+    public void ResizeForRun(in StepShape shape, int steps, int ends, int places)
+    {
+        Begin(shape);
+        Ends = Take(shape.Rows * ends);
+        Spare = Take(shape.Rows * SpareOfRow);
+        Places = Take(2 * places);
+        TargetBlocks = Take(shape.Rows * shape.TargetBlocks);
+        Sums = Take(shape.Rows);
+        Sentences = Take(shape.Rows * BeamSentence.Columns);
+        Moves = Take(shape.Rows * steps * 2 * BeamMove.Columns);
+        Room(ref _input, _inputCount);
+        Span<int> input = Input;
+        input[Ends].Fill(-1);
+        input[Spare].Fill(-1);
+        input[Sums].Clear();
+        input[Sentences].Clear();
     }
 
     /// <summary>Rows beyond the live ones see what the first row sees first, and are written nowhere.</summary>
@@ -130,6 +170,19 @@ internal sealed class StepBuffers
         T[] grown = new T[Math.Max(count, 2 * array.Length)];
         array.AsSpan(0, used).CopyTo(grown);
         array = grown;
+    }
+
+    private void Begin(in StepShape shape)
+    {
+        _shape = shape;
+        _inputCount = 0;
+        Ids = Take(shape.Rows);
+        Positions = Take(shape.Rows);
+        Slots = Take(shape.Rows);
+        TargetLengths = Take(shape.Rows);
+        SourceLengths = Take(shape.Rows);
+        SourceBlocks = Take(shape.Rows * shape.SourceBlocks);
+        Copies = Take(2 * shape.Rows);
     }
 
     private Range Take(int count)

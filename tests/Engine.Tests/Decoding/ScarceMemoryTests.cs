@@ -42,14 +42,21 @@ public sealed class ScarceMemoryTests : IDisposable
 
     // Each early request in turn, then every 97th, a prime, so that all kinds are met: in admissions, in the middle of steps, at the
     // growth of caches.
-    [Theory, InlineData(false), InlineData(true)]
-    public void Whatever_is_refused_once_changes_no_result_and_leaves_nothing(bool prefersEqualSteps)
+    [Theory, InlineData(false, 1), InlineData(true, 1), InlineData(true, 4)]
+    public void Whatever_is_refused_once_changes_no_result_and_leaves_nothing(bool prefersEqualSteps, int stepsAtOnce)
     {
         using var backend = new ScarceBackend(new CpuBackend(new Backends.BackendOptions { Threads = 1 }))
         {
             PrefersEqualSteps = prefersEqualSteps,
+            StepsAtOnce = stepsAtOnce,
         };
         TranslationRequest[] requests = Requests(10);
+        for (int i = 0; stepsAtOnce > 1 && i < requests.Length; i++)
+        {
+            var plain = new DecodingOptions { BeamSize = 1 + (i % 4), MaxDecodingLength = 40, MinDecodingLength = 20 };
+            requests[i] = requests[i] with { Options = plain, TargetPrefix = null };
+        }
+
         string[] expected = Translate(requests, backend);
         using var model = new Transformer(backend, _data);
         long held = backend.Held;

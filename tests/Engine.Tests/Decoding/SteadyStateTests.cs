@@ -1,4 +1,5 @@
 // A decoding step in steady state takes no memory, managed or native.
+using Engine.Backends;
 using Engine.Cpu;
 using Engine.Cpu.Memory;
 using Engine.Decoding;
@@ -37,9 +38,20 @@ public sealed class SteadyStateTests
             BeamSize = beamSize, SamplingTopK = topK, SamplingTopP = topP, NumHypotheses = hypotheses,
         });
 
-    private static void AssertTakesNoMemory(string shape, string type, DecodingOptions options)
+    [Theory, InlineData(1), InlineData(4)]
+    public void Nor_do_steps_that_the_backend_takes_alone(int beamSize)
     {
-        using var backend = new CpuBackend();
+        var backend = new StepsBackend(new CpuBackend(), 2, fillsUp: true);
+        AssertTakesNoMemory("paper", "float32", Long with { BeamSize = beamSize }, backend, steps: 50);
+        Assert.True(backend.TakenAlone > 250, $"{backend.TakenAlone}");
+    }
+
+    private static void AssertTakesNoMemory(string shape, string type, DecodingOptions options) =>
+        AssertTakesNoMemory(shape, type, options, new CpuBackend(), 100);
+
+    private static void AssertTakesNoMemory(string shape, string type, DecodingOptions options, IBackend opened, int steps)
+    {
+        using IBackend backend = opened;
         using ModelData data = RandomModel.Create(ModelShapes.Config(shape));
         using var model = new Transformer(backend, data, ComputeType.Parse(type));
         using var batch = new ContinuousBatch(model);
@@ -49,10 +61,10 @@ public sealed class SteadyStateTests
         while (finished.Count < 5) batch.Step(finished);                     // every buffer has grown as far as it will
         finished.Clear();
         Admit(batch, reader, options);
-        for (int step = 0; step < 100; step++) batch.Step(finished);
+        for (int step = 0; step < steps; step++) batch.Step(finished);
         long native = NativeBuffer.Allocations;
         long managed = GC.GetAllocatedBytesForCurrentThread();
-        for (int step = 0; step < 100; step++) batch.Step(finished);
+        for (int step = 0; step < steps; step++) batch.Step(finished);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - managed);
         Assert.Equal(0, NativeBuffer.Allocations - native);
         Assert.Empty(finished);
