@@ -25,7 +25,8 @@ internal sealed unsafe class Staging
     /// <summary>Copies to the device. The source may be changed at once.</summary>
     public void Write<T>(nint destination, ReadOnlySpan<T> values) where T : unmanaged
     {
-        Begin();
+        if (_rewinds && _used > 0) Wait();
+        _rewinds = false;
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values);
         while (!bytes.IsEmpty)
         {
@@ -42,7 +43,6 @@ internal sealed unsafe class Staging
     /// <summary>Copies to the host when all work before is done.</summary>
     public void Read<T>(nint source, Span<T> values) where T : unmanaged
     {
-        Begin();
         Span<byte> bytes = MemoryMarshal.AsBytes(values);
         while (!bytes.IsEmpty)
         {
@@ -61,7 +61,6 @@ internal sealed unsafe class Staging
     public void Read<T1, T2>(nint first, Span<T1> firstValues, nint second, Span<T2> secondValues)
         where T1 : unmanaged where T2 : unmanaged
     {
-        Begin();
         Span<byte> bytes1 = MemoryMarshal.AsBytes(firstValues), bytes2 = MemoryMarshal.AsBytes(secondValues);
         long gap = second - first - bytes1.Length;
         if (gap is < 0 or >= DeviceArena.Alignment || _used + bytes1.Length + gap + bytes2.Length > Bytes)
@@ -79,16 +78,10 @@ internal sealed unsafe class Staging
     }
 
     /// <summary>
-    /// What comes next begins at the first byte, so that a step that comes again passes through the same places. It waits for what is on
-    /// its way; where nothing comes, nobody waits.
+    /// What is written next begins at the first byte, and waits for what is on its way: a step that comes again then passes through the
+    /// same places. Where nothing is written nobody waits.
     /// </summary>
     public void Rewind() => _rewinds = true;
-
-    private void Begin()
-    {
-        if (_rewinds && _used > 0) Wait();
-        _rewinds = false;
-    }
 
     private void Wait()
     {

@@ -80,7 +80,11 @@ internal sealed unsafe class WorkStream : IDisposable
     private IBlas Blas => _context.Blas;
 
     /// <summary>From now on work is written down, until <see cref="StopWriting"/>.</summary>
-    public void StartWriting() => _writes = true;
+    public void StartWriting()
+    {
+        _context.MakeCurrent();
+        _writes = true;
+    }
 
     /// <summary>What is written down is given to the device; from now on work goes there at once.</summary>
     public void StopWriting()

@@ -41,7 +41,7 @@ public struct BeamSentence
     /// <summary>Hypotheses that have ended.</summary>
     public int Ended;
 
-    /// <summary>Steps that were taken.</summary>
+    /// <summary>Steps that were taken: where the next one's moves go.</summary>
     public int Taken;
 
     /// <summary>0.</summary>

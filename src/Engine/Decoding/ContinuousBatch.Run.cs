@@ -11,11 +11,14 @@ internal sealed partial class ContinuousBatch
 {
     private Tensor _state = Tensor.None;
     private int[] _found = [];
+    private int _firstStep;     // fewer steps than usual are the last of as many, so that all steps are alike
+
+    private int MostSteps => Math.Min(_backend.StepsAtOnce, BeamState.MostSteps);
 
     // How many steps the backend takes alone; less than two: none.
     private int StepsAlone()
     {
-        int steps = Math.Min(_backend.StepsAtOnce, BeamState.MostSteps), left = 0;
+        int steps = MostSteps, left = 0;
         if (steps < 2 || _shortlist.IsUsed) return 1;
         foreach (Sentence sentence in _sentences)
         {
@@ -50,6 +53,7 @@ internal sealed partial class ContinuousBatch
     // Each sentence has as many rows as it may need; the longest history is that of the last step.
     private StepPlan PlanRun(int steps)
     {
+        _firstStep = MostSteps - steps;
         int rows = 0, targetLongest = 0, sourceLongest = 0, candidates = 0, ends = 0;
         _edits.Clear();
         foreach (Sentence sentence in _sentences)
@@ -66,7 +70,7 @@ internal sealed partial class ContinuousBatch
         var shape = new StepShape(rows, Blocks(targetLongest), Blocks(sourceLongest), _backend.PrefersEqualSteps);
         int places = _edits.Suppressed.Length / 2;
         if (shape.IsFilledUp && places > 0) places = (places + shape.Rows - 1) / shape.Rows * shape.Rows;
-        _buffers.ResizeForRun(shape, steps, ends, places);
+        _buffers.ResizeForRun(shape, MostSteps, ends, places);
         return new StepPlan(
             shape, targetLongest, sourceLongest, Math.Min(candidates, _model.Config.TargetVocabulary), WantsAlignment: false, WantsNamed: false);
     }
@@ -84,6 +88,7 @@ internal sealed partial class ContinuousBatch
             Sentence sentence = _sentences[s];
             BeamSentence search = sentence.Search.Describe(sums[first..]);
             search.FirstRow = first;
+            search.Taken = _firstStep;
             sentences[s] = search;
             sentence.Rules.EndIds.CopyTo(input[b.Ends].Slice(s * ends, ends));
             for (int row = 0; row < search.Beams; row++)
@@ -143,7 +148,7 @@ internal sealed partial class ContinuousBatch
             _backend.BeginFrame(repeats: true);
             try
             {
-                RunAlone(plan, steps);
+                RunAlone(plan);
             }
             finally
             {
@@ -154,7 +159,7 @@ internal sealed partial class ContinuousBatch
         _backend.Read(_state.ColumnRange(first, all - first), StepBuffers.Room(ref _found, all - first));
     }
 
-    private void RunAlone(in StepPlan plan, int steps)
+    private void RunAlone(in StepPlan plan)
     {
         StepBuffers b = _buffers;
         int rows = plan.Shape.Rows, ends = b.Input[b.Ends].Length / rows, places = b.Input[b.Places].Length / 2;
@@ -175,7 +180,7 @@ internal sealed partial class ContinuousBatch
             Blocks = step.Target.Blocks,
             Copies = Table(_state, b.Copies, rows, 2),
             Spare = Table(_state, b.Spare, rows, StepBuffers.SpareOfRow),
-            Moves = Table(_state, b.Moves, steps * rows, 2 * BeamMove.Columns),
+            Moves = Table(_state, b.Moves, MostSteps * rows, 2 * BeamMove.Columns),
         });
     }
 
@@ -193,12 +198,13 @@ internal sealed partial class ContinuousBatch
         int rows = plan.Shape.Rows, columns = plan.Shape.TargetBlocks, start = b.TargetBlocks.Start.Value, kept = 0;
         ReadOnlySpan<int> table = Found(b.TargetBlocks);
         ReadOnlySpan<BeamSentence> searches = MemoryMarshal.Cast<int, BeamSentence>(Found(b.Sentences));
-        ReadOnlySpan<BeamMove> moves = MemoryMarshal.Cast<int, BeamMove>(Found(b.Moves));
+        ReadOnlySpan<BeamMove> moves = MemoryMarshal.Cast<int, BeamMove>(Found(b.Moves))[(2 * _firstStep * rows)..];
         _nextRows.Clear();
         for (int s = 0; s < _sentences.Count; s++)
         {
             Sentence sentence = _sentences[s];
             BeamSentence search = searches[s];
+            search.Taken -= _firstStep;
             sentence.Search.Follow(new BeamLog(moves, rows, search.FirstRow, search));
             if (sentence.Search.Rows != search.Live)
             {
