@@ -76,6 +76,17 @@ internal static class MutantTable
         new("sample", "sample", @"^setp\.lt\.s32 (\S+), (\S+), (\S+);", 30, "setp.gt.s32 $1, $2, $3;", "comparison", "sample"),
         new("sample", "sample", @"^st\.global\.u32", 1, "", "store", "sample"),
 
+        new("beams", "advance_beams", Barrier, 1, "", "barrier", "beams"),
+        new("beams", "advance_beams", Barrier, 2, "", "barrier", "beams"),
+        new("beams", "advance_beams", Barrier, 3, "", "barrier", "beams"),
+        new("beams", "advance_beams", Barrier, 7, "", "barrier", "beams"),
+        new("beams", "advance_beams", @"^setp\.gt\.f32 (\S+), (\S+), (\S+);", 1, "setp.ge.f32 $1, $2, $3;", "comparison", "beams"),
+        new("beams", "advance_beams", @"^setp\.eq\.s32 (\S+), (\S+), 0;", 3, "setp.ne.s32 $1, $2, 0;", "comparison", "beams"),
+        new("beams", "advance_beams", AtLeast, 2, Above, "bound", "beams"),
+        new("beams", "advance_beams", @"^st\.global\.f32", 1, "", "store", "beams"),
+        new("beams", "advance_beams", @"^st\.global\.u32 \[(\S+)\+40\], (\S+);", 1, "", "store", "beams"),
+        new("beams", "advance_beams", @"^st\.global\.u32 \[(\S+)\+36\], (\S+);", 1, "", "store", "beams"),
+
         new("embed", "embed_f32", @"^@%p\d+ bra (\S+);", 3, "", "guard", "embed"),
         new("embed", "embed_f16", "-1879056384", 1, "268427264", "mask", "embed"),
         new("embed", "embed_bf16", @"^shl\.b32 (\S+), (\S+), 16;", 1, "shl.b32 $1, $2, 15;", "width", "embed"),

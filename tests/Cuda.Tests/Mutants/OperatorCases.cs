@@ -1,6 +1,7 @@
 // Small cases of the operators at the seams of their kernels: primes, several sentences, masks, one more than a tile or a block. Each
 // must give the CPU's bits, or, for gradients of attention, what its definition allows. The table of mutants has their names.
 using Engine.Backends;
+using Engine.Conformance;
 using Engine.Reference;
 using Engine.Tensors;
 
@@ -27,6 +28,7 @@ internal static class OperatorCases
         ["softmax"] = new(Softmax),
         ["best"] = new(Best),
         ["sample"] = new(Sample),
+        ["beams"] = new(Beams),
         ["embed"] = new(Embed),
         ["product"] = new(Product),
         ["half"] = new(Half),
@@ -153,6 +155,19 @@ internal static class OperatorCases
                     bench.Give(tokens);
                 }
             }
+        }
+    }
+
+    // Searches of several sizes that part, end, and come to the end of a block; more candidates than threads; a sentence that is not there.
+    private static void Beams(Bench bench)
+    {
+        (int Beams, int Live, int Length, int MaxLength)[] small = [(4, 1, 13, 40), (3, 3, 14, 22), (1, 1, 15, 17), (0, 0, 0, 0), (5, 5, 30, 40)];
+        for (int seed = 0; seed < 6; seed++) Take(new BeamCase(small, steps: 5, seed));
+        Take(new BeamCase([(32, 32, 140, 200), (7, 6, 3, 200)], steps: 3, seed: 3));
+
+        void Take(BeamCase search)
+        {
+            foreach (BeamTables tables in search.Run(bench.Backend, view: true)) bench.Give(Array.ConvertAll(tables.All, BitConverter.Int32BitsToSingle));
         }
     }
 
