@@ -60,7 +60,8 @@ KERNEL(Threads) advance_beams(
     __shared__ int kept_tokens[MostCandidates];
     __shared__ int kept_ends[MostCandidates];
     __shared__ int next[MostBeams], ended[MostBeams];   // ranks; -1: none
-    __shared__ int parents[MostBeams], last[MostBeams], given[MostBeams];
+    __shared__ int parents[MostBeams], given[MostBeams];
+    __shared__ int ends_of_history[2 * MostBeams];      // of each row the blocks before the new position's column, and in it; -1: none
     __shared__ int is_used[MostSpare];
     __shared__ BeamSentence after;
     int thread = thread_x();
@@ -168,17 +169,17 @@ KERNEL(Threads) advance_beams(
     // The input of the next step. A row needs a block where the last is full, or where a row before it has the same one.
     int column = s.length / Positions, in_block = s.length % Positions, spares = least(s.beams * spare_columns, MostSpare);
     bool has_column = column < block_columns;
-    if (thread < s.live && in_block > 0 && has_column) last[thread] = blocks[thread * block_columns + column];
+    if (thread < 2 * s.live)
+    {
+        int c = column - 1 + thread % 2;
+        ends_of_history[thread] = c >= 0 && c < used ? blocks[thread / 2 * block_columns + c] : -1;
+    }
+
+    block_barrier();
     if (thread < spares)
     {
         int block = spare[thread];
-        bool is_taken = block < 0;
-        for (int row = 0; row < s.live; row++)
-        {
-            for (int c = most(column - 1, 0); c < used; c++) is_taken |= blocks[row * block_columns + c] == block;
-        }
-
-        is_used[thread] = is_taken ? 1 : 0;
+        is_used[thread] = block < 0 || is_among(block, ends_of_history, 2 * s.live) ? 1 : 0;
     }
 
     block_barrier();
@@ -187,7 +188,9 @@ KERNEL(Threads) advance_beams(
         int free = 0;
         for (int row = 0; row < s.live; row++)
         {
-            bool needs = has_column && (in_block == 0 || is_among(last[row], last, row));
+            bool needs = has_column && in_block == 0;
+            for (int other = 0; other < row && has_column; other++)
+                needs |= ends_of_history[2 * other + 1] == ends_of_history[2 * row + 1];
             while (needs && free < spares && is_used[free] != 0) free++;
             given[row] = !needs ? -1 : free < spares ? spare[free++] : -2;      // -1: none is needed, -2: none is left
         }
@@ -198,13 +201,13 @@ KERNEL(Threads) advance_beams(
     int from = -1, to = -1, slot = -1;
     if (thread < s.live && has_column && given[thread] != -2)
     {
-        int block = given[thread];
-        if (block < 0) block = last[thread];
+        int block = given[thread], last = ends_of_history[2 * thread + 1];
+        if (block < 0) block = last;
         else
         {
             if (in_block > 0)
             {
-                from = last[thread];
+                from = last;
                 to = block;
             }
 

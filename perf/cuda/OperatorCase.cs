@@ -1,5 +1,6 @@
 // The operators and shapes that are counted: those of Transformer-base in a step and in a pass over sentences, small enough that the
 // stand-in takes seconds.
+using System.Runtime.InteropServices;
 using Engine.Backends;
 using Engine.Cuda;
 using Engine.Formats;
@@ -21,6 +22,7 @@ internal sealed record OperatorCase(
 internal static class OperatorCases
 {
     private const int Width = 512, Heads = 8, Vocabulary = 8000;
+    private const int Beams = 4, BlocksOfHistory = 4;
 
     public static IEnumerable<OperatorCase> All()
     {
@@ -77,6 +79,11 @@ internal static class OperatorCases
                 Tensor x = Put(b, rows, Vocabulary);
                 return () => b.LogSoftmax(x);
             });
+        }
+
+        foreach (int sentences in new[] { 8, 64 })
+        {
+            yield return new OperatorCase("AdvanceBeams", $"{sentences} × {Beams} beams", BytesOfBeams(sentences), 0, b => PutBeams(b, sentences));
         }
 
         foreach (int rows in new[] { 8, 64 })
@@ -192,5 +199,44 @@ internal static class OperatorCases
         var values = new float[count];
         for (int i = 0; i < count; i++) values[i] = random.NextSingle() - 0.5f;
         return values;
+    }
+
+    // Of a row: candidates and its table are read; its table, its input and what happened to it are written; and a record of each sentence.
+    private static long BytesOfBeams(int sentences)
+    {
+        const int Row = (2 * 2 * Beams) + (2 * BlocksOfHistory) + 4 + 2 + 2 + 2 + (2 * BeamMove.Columns);
+        return sizeof(int) * ((long)sentences * Beams * Row + (2L * sentences * BeamSentence.Columns));
+    }
+
+    private static Action PutBeams(CudaBackend b, int sentences)
+    {
+        int rows = sentences * Beams;
+        var records = new BeamSentence[sentences];
+        for (int s = 0; s < sentences; s++)
+        {
+            records[s] = new BeamSentence
+            {
+                FirstRow = s * Beams, Beams = Beams, Live = Beams, Length = 40, MaxLength = 200, Candidates = 2 * Beams, Wanted = Beams,
+            };
+        }
+
+        Tensor found = Put(b, rows, 2 * Beams), tokens = Numbers(b, rows * 2 * Beams, Vocabulary) with { Shape = new Shape(rows, 2 * Beams), Stride = 2 * Beams };
+        Tensor searches = Given(MemoryMarshal.Cast<BeamSentence, int>(records), sentences);
+        Tensor ends = Given(new int[sentences], sentences), sums = Numbers(b, rows, 1), ids = Numbers(b, rows, 10), places = Numbers(b, rows, 10);
+        Tensor slots = Numbers(b, rows, 10), lengths = Numbers(b, rows, 10), copies = Given(new int[2 * rows], rows);
+        Tensor blocks = Given([.. Enumerable.Range(0, rows * BlocksOfHistory)], rows);
+        Tensor spare = Given([.. Enumerable.Range(rows * BlocksOfHistory, 2 * rows)], rows), moves = Given(new int[rows * 16], 2 * rows);
+        return () => b.AdvanceBeams(found, tokens, new BeamState
+        {
+            Sentences = searches, Ends = ends, Sums = sums, Ids = ids, Positions = places, Slots = slots, Lengths = lengths, Blocks = blocks,
+            Copies = copies, Spare = spare, Moves = moves,
+        });
+
+        Tensor Given(ReadOnlySpan<int> values, int ofRows)
+        {
+            Tensor tensor = b.Rent(new Shape(ofRows, values.Length / ofRows), DType.Int32);
+            b.Write(tensor, values);
+            return tensor;
+        }
     }
 }

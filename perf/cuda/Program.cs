@@ -64,7 +64,7 @@ internal static class Program
         {
             text.AppendLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {step.Type} | {step.Rows} | {step.LaunchesOfLayer:0.#} | {step.Copies:0.#} | {step.Waits:0.#} | {step.GraphLaunches:0.#} |"));
+                $"| {step.Type} | {step.Rows} | {step.LaunchesOfLayer:0.#} | {step.Copies:0.##} | {step.Waits:0.##} | {step.GraphLaunches:0.#} |"));
         }
 
         return text.ToString();

@@ -1,4 +1,4 @@
-// A step of the decoder: launches a layer, copies and waits, counted as what ten more steps cost. Its rows are the beams of one sentence:
+// A step of the decoder: launches a layer, copies and waits, counted as what twelve more steps cost: three looks of the host. Its rows are the beams of one sentence:
 // those of several would come one by one.
 using Engine.Cuda;
 using Engine.Decoding;
@@ -10,7 +10,7 @@ namespace Engine.Perf.Cuda;
 internal sealed record StepLine(
     string Type, int Rows, double LaunchesOfLayer, double Copies, double Waits, double GraphLaunches)
 {
-    private const int Steps = 10, Short = 15, VocabularySize = 100;
+    private const int Steps = 12, Short = 16, VocabularySize = 100;
 
     private static readonly string[] Types = ["float32", "bfloat16", "int8"];
     private static readonly int[] RowsOfSteps = [1, 8, 16];
@@ -30,7 +30,7 @@ internal sealed record StepLine(
             (double)two.Graphs / Steps);
     }
 
-    // What a translation of a length costs less one that is ten steps shorter; both replay graphs by then.
+    // What a translation of a length costs less one that is twelve steps shorter; both replay graphs by then.
     private static Cost CostOfSteps(CudaInfo info, string type, int rows, int layers)
     {
         using ModelData data = RandomModel.Create(RandomModel.Config(64, 4, 128, layers, VocabularySize));

@@ -16,7 +16,7 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
 
     public void BeginFrame() => Inner.BeginFrame();
 
-    // BeginFrame(repeats) and PrefersEqualSteps are not passed on: without them no step is a graph.
+    // BeginFrame(repeats), PrefersEqualSteps and StepsAtOnce are not passed on: without them no step is a graph, and the host looks at each.
 
     public virtual void EndFrame() => Inner.EndFrame();
 

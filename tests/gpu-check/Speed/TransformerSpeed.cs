@@ -25,7 +25,10 @@ internal static class TransformerSpeed
         [("tiny", RandomModel.Config(modelDim: 32, heads: 2, hiddenDim: 64, layers: 1, vocabulary: 37))];
 
     /// <summary>What is translated how: a batch of sentences, so many steps.</summary>
-    private sealed record Run(ModelData Data, string Name, Configuration Configuration, int Batch, int Steps);
+    private sealed record Run(ModelData Data, string Name, Configuration Configuration, int Batch, int Steps)
+    {
+        public int Beams { get; init; } = 1;
+    }
 
     public static void RunAll(CudaInfo info, Settings settings, Report report, Roofs roofs)
     {
@@ -44,10 +47,20 @@ internal static class TransformerSpeed
                     Measure(backend, run, "", report, roofs);
                     if (configuration.Options.Deterministic == Determinism.Run)
                         Measure(new ForwardingBackend(backend), run, ", without graphs", report, roofs);
+                    if (configuration.ComputeType == "bfloat16") MeasureBeams(backend, run, report, roofs);
                     if (configuration.ComputeType == "bfloat16" && batch > 1) MeasureReplicas(info, run, report);
                 }
             }
         }
+    }
+
+    // The search on the device, and the host's, which looks at each step.
+    private static void MeasureBeams(CudaBackend backend, Run run, Report report, Roofs roofs)
+    {
+        Measure(new EachStepBackend(backend), run, ", a look at each step", report, roofs);
+        Run beams = run with { Beams = 4 };
+        Measure(backend, beams, ", 4 beams", report, roofs);
+        Measure(new EachStepBackend(backend), beams, ", 4 beams, a look at each step", report, roofs);
     }
 
     private static void Measure(IBackend backend, Run run, string how, Report report, Roofs roofs)
@@ -58,7 +71,7 @@ internal static class TransformerSpeed
         double best = Seconds(translator, run, batch);
         string what = $"{name} {configuration.Name}, batch {batch}{how}";
         report.Add(new Measure("transformer", what, batch * steps / best, "tokens/s"));
-        double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch, steps) / roofs.CopyBytes;
+        double floor = roofs.CopyBytes == 0 ? 0 : BytesOfStep(data.Config, configuration, batch * run.Beams, steps) / roofs.CopyBytes;
         report.Add(new Measure(
             "transformer", $"{what}, a step with its share of encoding", 1e3 * best / steps, "ms",
             floor == 0 ? null : floor * steps / best, "its floor: weights and caches read once"));
@@ -85,7 +98,7 @@ internal static class TransformerSpeed
     private static double Seconds(ITranslator translator, Run run, int sentences)
     {
         var random = new Random(1);
-        var options = new DecodingOptions { BeamSize = 1, MinDecodingLength = run.Steps, MaxDecodingLength = run.Steps };
+        var options = new DecodingOptions { BeamSize = run.Beams, MinDecodingLength = run.Steps, MaxDecodingLength = run.Steps };
         TranslationRequest[] requests =
         [
             .. Enumerable.Range(0, sentences).Select(_ => new TranslationRequest(
@@ -110,5 +123,11 @@ internal static class TransformerSpeed
         double weights = (layers * ((6 * dim * dim) + (2 * dim * config.Decoder.HiddenDim))) + (dim * config.TargetVocabulary);
         double cache = 2 * batch * layers * dim * (SourceTokens + (steps / 2.0));
         return (weights * configuration.BytesOfWeight) + (cache * sizeof(float));
+    }
+
+    // The host's search at each step, though still by graphs.
+    private sealed class EachStepBackend(IBackend inner) : DelegatingBackend(inner)
+    {
+        public override int StepsAtOnce => 1;
     }
 }
