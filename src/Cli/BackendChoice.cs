@@ -66,7 +66,7 @@ internal static class BackendChoice
         return backend;
     }
 
-    /// <summary>Opens so many backends of each word in a list.</summary>
+    /// <summary>Opens so many backends of each word in a list; 0: as many as keep its device busy.</summary>
     public static IReadOnlyList<IBackend> OpenAll(string words, int replicas, BackendOptions options, Action<string>? log)
     {
         var reasons = new List<string>();

@@ -25,8 +25,8 @@ internal sealed class ModelFlags
         "Sentences that are worked on side by side.");
 
     public Option<int> Replicas { get; } = Flags.Integer(
-        "--replicas", 1, 256, new TranslationSettings("", "").Replicas,
-        "Translators side by side on each device; they hold the weights once.");
+        "--replicas", 0, 256, new TranslationSettings("", "").Replicas,
+        "Translators side by side on each device; they hold the weights once. 0: two on a GPU, one on a CPU.");
 
     public Option<string?> ComputeType { get; } = Flags.Word(
         "--compute-type", ["default", "auto", "float32", "float16", "bfloat16", "int16", "int8"],

@@ -13,11 +13,11 @@ internal sealed record TranslationSettings(string Model, string Backend)
 
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Translators on each device.</summary>
-    public int Replicas { get; init; } = 1;
+    /// <summary>Translators on each device; 0: as many as keep it busy.</summary>
+    public int Replicas { get; init; }
 
-    /// <summary>Sentences that all translators work on side by side.</summary>
-    public int SideBySide => BatchSize * Replicas * Backend.Split(',').Length;
+    /// <summary>Sentences that all translators work on side by side, as far as is known before a device was opened.</summary>
+    public int SideBySide => BatchSize * Math.Max(Replicas, 1) * Backend.Split(',').Length;
 
     public string ComputeType { get; init; } = "default";
 

@@ -72,6 +72,9 @@ public sealed unsafe partial class CudaBackend : ITrainingBackend
     public bool PrefersEqualSteps => true;
 
     /// <inheritdoc />
+    public int TranslatorsAtOnce => 2;
+
+    /// <inheritdoc />
     public bool SharesWeightsWith(IBackend other) =>
         other is CudaBackend cuda && cuda._arithmetic == _arithmetic             // which says how weights are packed
             && cuda._context.Device.Number == _context.Device.Number;           // one primary context, one address space

@@ -122,7 +122,7 @@ public sealed class ChoiceTests
         await shell.TranslateAsync("x\n", "--backend", "cuda:0,cuda:1", "--replicas", "3", "--batch-size", "8");
         Assert.Equal(3, shell.Settings!.Replicas);
         Assert.Equal(48, shell.Settings.SideBySide);
-        Assert.Equal(2, await shell.TranslateAsync("x\n", "--replicas", "0"));
+        Assert.Equal(2, await shell.TranslateAsync("x\n", "--replicas", "-1"));
     }
 
     [Fact]

@@ -95,6 +95,19 @@ public sealed class DevicesTests : IDisposable
     }
 
     [Fact]
+    public void Where_nobody_says_how_many_a_device_has_two_and_the_CPU_one()
+    {
+        foreach ((string words, int[] devices) in new[] { ("cuda:1,cuda:0,cpu", (int[])[1, 1, 0, 0, -1]), ("cuda", [0, 0]), ("cpu", [-1]) })
+        {
+            IReadOnlyList<IBackend> backends = BackendSelector.OpenAll(words, replicas: 0, providers: [_provider, CpuBackend.Provider]);
+            Assert.Equal(devices, backends.Select(static backend => backend is CudaBackend cuda ? cuda.Context.Device.Number : -1));
+            foreach (IBackend backend in backends) backend.Dispose();
+        }
+
+        StandIn.AssertNothingIsHeld("after all");
+    }
+
+    [Fact]
     public void A_second_translator_on_a_device_does_not_hold_the_weights_again()
     {
         IReadOnlyList<IBackend> backends = BackendSelector.OpenAll("cuda:0", replicas: 2, providers: [_provider]);

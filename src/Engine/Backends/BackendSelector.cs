@@ -31,7 +31,7 @@ public static class BackendSelector
 
     /// <summary>Opens several backends, for a translator each.</summary>
     /// <param name="words">Words with commas between them, as in <c>cuda:0,cuda:1</c>, or one.</param>
-    /// <param name="replicas">How many backends of each word, at least 1.</param>
+    /// <param name="replicas">How many backends of each word; 0: <see cref="IBackend.TranslatorsAtOnce"/> of its device.</param>
     /// <param name="options">Settings of each backend; threads that are not given are shared out.</param>
     /// <param name="log">Is told, in a line each, why <c>auto</c> chose as it did.</param>
     /// <param name="providers">The backends that the host has, best first.</param>
@@ -42,16 +42,22 @@ public static class BackendSelector
         params ReadOnlySpan<IBackendProvider> providers)
     {
         Check(words, providers);
-        ArgumentOutOfRangeException.ThrowIfLessThan(replicas, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(replicas);
         options ??= new BackendOptions();
         string[] all = words.Split(',');
-        int count = all.Length * replicas;
+        int count = all.Length * Math.Max(replicas, 1);
         if (options.Threads == 0 && count > 1) options = options with { Threads = Math.Max(1, Environment.ProcessorCount / count) };
         var opened = new List<IBackend>();
         try
         {
-            for (int i = 0; i < count; i++)
-                opened.Add(OpenOne(all[i / replicas], options, i == 0 ? log : null, providers));
+            foreach (string word in all)
+            {
+                IBackend first = OpenOne(word, options, opened.Count == 0 ? log : null, providers);
+                opened.Add(first);
+                for (int more = (replicas == 0 ? first.TranslatorsAtOnce : replicas) - 1; more > 0; more--)
+                    opened.Add(OpenOne(word, options, null, providers));
+            }
+
             return opened;
         }
         catch

@@ -20,6 +20,9 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual int StepsAtOnce => Inner.StepsAtOnce;
 
     /// <inheritdoc />
+    public virtual int TranslatorsAtOnce => Inner.TranslatorsAtOnce;
+
+    /// <inheritdoc />
     public virtual Tensor Attention(
         in Tensor query, in Tensor key, in Tensor value, in Ragged queries, in Ragged keys, in AttentionSpec spec) =>
         Inner.Attention(query, key, value, queries, keys, spec);

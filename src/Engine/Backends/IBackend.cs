@@ -47,6 +47,12 @@ public interface IBackend : IDisposable
     /// </summary>
     int StepsAtOnce => 1;
 
+    /// <summary>
+    /// How many translators keep the device busy, each over a backend of its own that <see cref="SharesWeightsWith"/> the others: on a
+    /// GPU one encodes while another decodes, and the device works for one while the host looks at what the other found.
+    /// </summary>
+    int TranslatorsAtOnce => 1;
+
     /// <summary>Ends the frame: what was rented or returned in it is gone.</summary>
     void EndFrame();
 
