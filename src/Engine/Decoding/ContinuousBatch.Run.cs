@@ -166,21 +166,21 @@ internal sealed partial class ContinuousBatch
         bool mayPart = _sentences.Exists(static sentence => sentence.Search.MostRows > 1);
         DecoderStep step = StepOf(_state, plan, mayPart ? rows : 0);
         Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out _);
-        if (places > 0) _backend.Suppress(logits, Table(_state, b.Places, places, 2));
+        if (places > 0) _backend.Suppress(logits, StepBuffers.Table(_state, b.Places, places, 2));
         Tensor scores = _backend.TopK(logits, plan.Candidates, out Tensor tokens);
         _backend.AdvanceBeams(scores, tokens, new BeamState
         {
-            Sentences = Table(_state, b.Sentences, rows, BeamSentence.Columns),
-            Ends = Table(_state, b.Ends, rows, ends),
-            Sums = Part(_state, b.Sums),
+            Sentences = StepBuffers.Table(_state, b.Sentences, rows, BeamSentence.Columns),
+            Ends = StepBuffers.Table(_state, b.Ends, rows, ends),
+            Sums = StepBuffers.Part(_state, b.Sums),
             Ids = step.Ids,
             Positions = step.PositionIds,
             Slots = step.Slots,
             Lengths = step.Target.Lengths,
             Blocks = step.Target.Blocks,
-            Copies = Table(_state, b.Copies, rows, 2),
-            Spare = Table(_state, b.Spare, rows, StepBuffers.SpareOfRow),
-            Moves = Table(_state, b.Moves, MostSteps * rows, 2 * BeamMove.Columns),
+            Copies = StepBuffers.Table(_state, b.Copies, rows, 2),
+            Spare = StepBuffers.Table(_state, b.Spare, rows, StepBuffers.SpareOfRow),
+            Moves = StepBuffers.Table(_state, b.Moves, MostSteps * rows, 2 * BeamMove.Columns),
         });
     }
 

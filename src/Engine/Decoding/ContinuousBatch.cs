@@ -21,6 +21,7 @@ internal sealed partial class ContinuousBatch : IDisposable
     private readonly List<Sentence> _sentences = [];
     private readonly List<Row> _spare = [];
     private readonly StepBuffers _buffers = new();
+    private readonly StepReader _reader;
     private List<Row> _rows = [];
     private List<Row> _nextRows = [];
     private bool[] _moved = [];
@@ -33,6 +34,7 @@ internal sealed partial class ContinuousBatch : IDisposable
         _cache = new DecoderCache(model, targetBlocks: 64, sourceBlocks: 64);
         _edits = new LogitEdits(model.Config.TargetVocabulary);
         _shortlist = new Shortlist(model);
+        _reader = new StepReader(model, _shortlist);
     }
 
     /// <summary>Sentences that are being decoded.</summary>
@@ -145,8 +147,9 @@ internal sealed partial class ContinuousBatch : IDisposable
         try
         {
             Ragged batch = Ragged.Create(_backend, lengths);
-            Tensor memory = _model.Encoder.Forward(_backend, Upload(ids), Upload(positions), batch);
-            _model.Decoder.Remember(_backend, memory, _cache.Sources, Upload(slots));
+            Tensor idsOfAll = StepBuffers.Upload(_backend, ids), positionsOfAll = StepBuffers.Upload(_backend, positions);
+            Tensor memory = _model.Encoder.Forward(_backend, idsOfAll, positionsOfAll, batch);
+            _model.Decoder.Remember(_backend, memory, _cache.Sources, StepBuffers.Upload(_backend, slots));
         }
         finally
         {
@@ -194,7 +197,7 @@ internal sealed partial class ContinuousBatch : IDisposable
         candidates = Math.Min(candidates, _model.Config.TargetVocabulary);
         var shape = new StepShape(
             _rows.Count, Blocks(targetLongest), Blocks(sourceLongest), _backend.PrefersEqualSteps);
-        _buffers.Resize(shape, candidates);
+        _buffers.Resize(shape);
         return new StepPlan(shape, targetLongest, sourceLongest, candidates, wantsAlignment, wantsNamed);
     }
 
@@ -215,33 +218,12 @@ internal sealed partial class ContinuousBatch : IDisposable
     {
         StepBuffers b = _buffers;
         StepShape shape = plan.Shape;
-        Tensor input = Upload(b.Input);
+        Tensor input = StepBuffers.Upload(_backend, b.Input);
         if (shape.IsFilledUp && _rows.Count > _sentences.Count) copies = shape.Rows;   // several rows of one sentence may share
         DecoderStep step = StepOf(input, plan, copies);
         Tensor logits = _model.Decoder.Step(_backend, step, _cache.Targets, _cache.Sources, out Tensor alignment);
         GatherEdits(logits);
-        b.Candidates = plan.Candidates;
-        if (_shortlist.IsUsed) ReadShortlists(logits);
-        else if (plan.Candidates > 0)
-        {
-            Tensor scores = _backend.TopK(logits, plan.Candidates, out Tensor tokens);
-            int count = shape.Rows * plan.Candidates;
-            _backend.Read(scores, b.Scores.AsSpan(0, count), tokens, b.Tokens.AsSpan(0, count));
-        }
-
-        b.AlignmentColumns = 0;
-        if (plan.WantsAlignment)
-        {
-            b.AlignmentColumns = alignment.Columns;
-            _backend.Read(alignment, StepBuffers.Room(ref b.Alignment, shape.Rows * alignment.Columns));
-        }
-
-        if (!_shortlist.IsUsed)
-        {
-            if (plan.WantsNamed) ReadNamed(logits, shape.Rows);
-            ReadDistributions(logits);
-            ReadDraws(logits);
-        }
+        _reader.Read(_sentences, _rows.Count, logits, alignment, plan);
     }
 
     private DecoderStep StepOf(in Tensor input, in StepPlan plan, int copies)
@@ -250,14 +232,16 @@ internal sealed partial class ContinuousBatch : IDisposable
         StepShape shape = plan.Shape;
         return new DecoderStep
         {
-            Ids = Part(input, b.Ids),
-            PositionIds = Part(input, b.Positions),
-            Slots = Part(input, b.Slots),
-            BlockCopies = copies == 0 ? Tensor.None : Table(input, b.Copies, copies, 2),
+            Ids = StepBuffers.Part(input, b.Ids),
+            PositionIds = StepBuffers.Part(input, b.Positions),
+            Slots = StepBuffers.Part(input, b.Slots),
+            BlockCopies = copies == 0 ? Tensor.None : StepBuffers.Table(input, b.Copies, copies, 2),
             Target = new CacheView(
-                Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks), Part(input, b.TargetLengths), plan.TargetLongest),
+                StepBuffers.Table(input, b.TargetBlocks, shape.Rows, shape.TargetBlocks),
+                StepBuffers.Part(input, b.TargetLengths), plan.TargetLongest),
             Source = new CacheView(
-                Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks), Part(input, b.SourceLengths), plan.SourceLongest),
+                StepBuffers.Table(input, b.SourceBlocks, shape.Rows, shape.SourceBlocks),
+                StepBuffers.Part(input, b.SourceLengths), plan.SourceLongest),
             Output = _shortlist.Output,
             WantsAlignment = plan.WantsAlignment,
         };
@@ -321,190 +305,15 @@ internal sealed partial class ContinuousBatch : IDisposable
         _edits.Apply(_backend, logits);
     }
 
-    private void ReadNamed(in Tensor logits, int rows)
-    {
-        Span<int> tokens = StepBuffers.Room(ref _buffers.NamedTokens, rows);
-        tokens.Clear();
-        foreach (Sentence sentence in _sentences)
-        {
-            if (!sentence.Search.WantsNamed) continue;
-            for (int row = 0; row < sentence.Search.Rows; row++) tokens[sentence.FirstRow + row] = sentence.Search.NamedToken(row);
-        }
-
-        _backend.Read(_backend.LogProbability(logits, Upload(tokens)), StepBuffers.Room(ref _buffers.Named, rows));
-    }
-
-    private void ReadDistributions(in Tensor logits)
-    {
-        _buffers.DistributionCount = 0;
-        foreach (Sentence sentence in _sentences)
-        {
-            if (!sentence.Search.WantsDistribution) continue;
-            Tensor rows = _backend.LogSoftmax(logits.RowRange(sentence.FirstRow, sentence.Search.Rows));
-            int start = _buffers.DistributionCount;
-            _buffers.DistributionCount += (int)rows.Shape.Count;
-            StepBuffers.Keep(ref _buffers.Distribution, start, _buffers.DistributionCount);
-            _backend.Read(rows, _buffers.Distribution.AsSpan(start, (int)rows.Shape.Count));
-        }
-    }
-
-    // Neighbours of one temperature draw together; rows that nobody reads, too, so that steps stay equal.
-    private void ReadDraws(in Tensor logits)
-    {
-        int draws = 0;
-        foreach (Sentence sentence in _sentences) draws += sentence.Search.Draws;
-        if (draws == 0) return;
-        Tensor keys = UploadDraws(Math.Max(draws, logits.Rows));
-        for (int s = 0, first = 0; s < _sentences.Count;)
-        {
-            Sentence sentence = _sentences[s++];
-            int count = sentence.Search.Draws, rows = sentence.Search.Rows;
-            if (count == 0) continue;
-            while (count == rows && s < _sentences.Count && DrawsBeside(sentence, _sentences[s]))
-                (count, rows) = (count + _sentences[s].Search.Draws, rows + _sentences[s++].Search.Rows);
-            if (count == rows && count == _rows.Count) count = rows = logits.Rows;
-            Draw(logits.RowRange(sentence.FirstRow, rows), keys.RowRange(first, count), sentence, first);
-            first += count;
-        }
-    }
-
-    private static bool DrawsBeside(Sentence sentence, Sentence next) => next.Search.Draws > 0
-        && next.Search.Draws == next.Search.Rows
-        && next.Rules.Options.SamplingTemperature == sentence.Rules.Options.SamplingTemperature;
-
-    // Several draws of one row see it several times: rows that are no distance apart.
-    private void Draw(Tensor logits, in Tensor keys, Sentence sentence, int first)
-    {
-        if (keys.Rows != logits.Rows) logits = logits with { Shape = new Shape(keys.Rows, logits.Columns), Stride = 0 };
-        Tensor scores = _backend.Sample(logits, keys, sentence.Rules.Options.SamplingTemperature, out Tensor tokens);
-        StepBuffers b = _buffers;
-        _backend.Read(scores, b.DrawnScores.AsSpan(first, keys.Rows), tokens, b.DrawnTokens.AsSpan(first, keys.Rows));
-    }
-
-    private Tensor UploadDraws(int draws)
-    {
-        StepBuffers.Room(ref _buffers.DrawnTokens, draws);
-        StepBuffers.Room(ref _buffers.DrawnScores, draws);
-        Span<int> all = StepBuffers.Room(ref _buffers.Draws, draws * TokenDraw.Columns), left = all;
-        foreach (Sentence sentence in _sentences)
-        {
-            sentence.Search.GatherDraws(left);
-            left = left[(sentence.Search.Draws * TokenDraw.Columns)..];
-        }
-
-        left.Clear();
-        return Table(Upload(all), .., draws, TokenDraw.Columns);
-    }
-
-    // Each sentence sees the columns of its list only, side by side, as if it were alone.
-    private void ReadShortlists(in Tensor logits)
-    {
-        StepBuffers b = _buffers;
-        b.DistributionCount = 0;
-        StepBuffers.Room(ref b.Named, _rows.Count);
-        int draws = 0;
-        foreach (Sentence sentence in _sentences)
-        {
-            int first = sentence.FirstRow, rows = sentence.Search.Rows;
-            Tensor own = logits.RowRange(first, rows);
-            if (sentence.Columns is { } columns) own = _backend.SelectColumns(own, Upload(columns));
-            int candidates = sentence.Candidates = Math.Min(b.Candidates, own.Columns), count = rows * candidates;
-            Span<int> chosen = b.Tokens.AsSpan(first * b.Candidates, count);
-            if (candidates > 0)
-            {
-                _backend.Read(_backend.TopK(own, candidates, out Tensor tokens), b.Scores.AsSpan(first * b.Candidates, count));
-                _backend.Read(tokens, chosen);
-                Name(chosen, sentence);
-            }
-
-            if (sentence.Search.WantsNamed) ReadNamed(sentence, own);
-            if (sentence.Search.WantsDistribution) ReadDistribution(sentence, own);
-            draws = ReadDraws(sentence, own, draws);
-        }
-    }
-
-    // What is drawn from a list is drawn by the place in it; the list is the sentence's own.
-    private int ReadDraws(Sentence sentence, in Tensor own, int first)
-    {
-        int draws = sentence.Search.Draws;
-        if (draws == 0) return first;
-        StepBuffers b = _buffers;
-        StepBuffers.Keep(ref b.DrawnTokens, first, first + draws);
-        StepBuffers.Keep(ref b.DrawnScores, first, first + draws);
-        Span<int> keys = StepBuffers.Room(ref b.Draws, draws * TokenDraw.Columns);
-        sentence.Search.GatherDraws(keys);
-        Draw(own, Table(Upload(keys), .., draws, TokenDraw.Columns), sentence, first);
-        Name(b.DrawnTokens.AsSpan(first, draws), sentence);
-        return first + draws;
-    }
-
-    // Places in a list become the tokens that stand there.
-    private static void Name(Span<int> chosen, Sentence sentence)
-    {
-        if (sentence.Shortlist is { } list) foreach (ref int token in chosen) token = list[token];
-    }
-
-    // A prefix is on its sentence's list, so what is named is.
-    private void ReadNamed(Sentence sentence, in Tensor own)
-    {
-        Span<int> named = StepBuffers.Room(ref _buffers.NamedTokens, own.Rows);
-        for (int row = 0; row < named.Length; row++)
-        {
-            int token = sentence.Search.NamedToken(row);
-            named[row] = sentence.Shortlist is { } list ? Array.BinarySearch(list, token) : token;
-        }
-
-        _backend.Read(_backend.LogProbability(own, Upload(named)), _buffers.Named.AsSpan(sentence.FirstRow, own.Rows));
-    }
-
-    private void ReadDistribution(Sentence sentence, in Tensor own)
-    {
-        int vocabulary = _model.Config.TargetVocabulary, start = _buffers.DistributionCount;
-        _buffers.DistributionCount += own.Rows * vocabulary;
-        StepBuffers.Keep(ref _buffers.Distribution, start, _buffers.DistributionCount);
-        Span<float> all = _buffers.Distribution.AsSpan(start, own.Rows * vocabulary);
-        Tensor values = _backend.LogSoftmax(own);
-        if (sentence.Shortlist is not { } list)
-        {
-            _backend.Read(values, all);
-            return;
-        }
-
-        Span<float> some = StepBuffers.Room(ref _buffers.Listed, (int)values.Shape.Count);
-        _backend.Read(values, some);
-        all.Fill(float.NegativeInfinity);
-        for (int i = 0; i < some.Length; i++) all[(i / list.Length * vocabulary) + list[i % list.Length]] = some[i];
-    }
-
     private void Advance(List<Sentence> finished)
     {
-        StepBuffers b = _buffers;
         _moves.Clear();
-        int distribution = 0, drawn = 0, kept = 0;
+        int kept = 0;
         for (int s = 0; s < _sentences.Count; s++)
         {
             Sentence sentence = _sentences[s];
-            int first = sentence.FirstRow, rows = sentence.Search.Rows;
-            int distributionCount = sentence.Search.WantsDistribution ? rows * _model.Config.TargetVocabulary : 0;
-            int draws = sentence.Search.Draws, candidates = _shortlist.IsUsed ? sentence.Candidates : b.Candidates;
-            var output = new StepOutput
-            {
-                Scores = b.Scores.AsSpan(first * b.Candidates, rows * candidates),
-                Tokens = b.Tokens.AsSpan(first * b.Candidates, rows * candidates),
-                Candidates = candidates,
-                Distribution = b.Distribution.AsSpan(distribution, distributionCount),
-                Named = sentence.Search.WantsNamed ? b.Named.AsSpan(first, rows) : default,
-                DrawnTokens = b.DrawnTokens.AsSpan(drawn, draws),
-                DrawnScores = b.DrawnScores.AsSpan(drawn, draws),
-                Alignment = sentence.Rules.WantsAlignment
-                    ? b.Alignment.AsSpan(first * b.AlignmentColumns, rows * b.AlignmentColumns)
-                    : default,
-                AlignmentColumns = b.AlignmentColumns,
-                SourceLength = sentence.SourceIds.Length,
-            };
-            distribution += distributionCount;
-            drawn += draws;
-            _moves.FirstRow = first;
+            StepOutput output = _reader.OutputOf(sentence);
+            _moves.FirstRow = sentence.FirstRow;
             int mark = _moves.Count;
             sentence.Search.Advance(output, _moves);
             if (sentence.Search.IsFinished)
@@ -596,22 +405,6 @@ internal sealed partial class ContinuousBatch : IDisposable
         _spare.Add(row);
     }
 
-    private static Tensor Part(in Tensor input, Range part)
-    {
-        (int start, int count) = part.GetOffsetAndLength(input.Columns);
-        return input.ColumnRange(start, count);
-    }
-
-    private static Tensor Table(in Tensor input, Range part, int rows, int columns) =>
-        Part(input, part) with { Shape = new Shape(rows, columns), Stride = columns };
-
-    private Tensor Upload(ReadOnlySpan<int> values)
-    {
-        Tensor tensor = _backend.Rent(new Shape(1, values.Length), DType.Int32);
-        _backend.Write(tensor, values);
-        return tensor;
-    }
-
     private static int Blocks(int positions) => (positions + KeyValueCache.BlockPositions - 1) / KeyValueCache.BlockPositions;
 
     private static void Pad(ReadOnlySpan<int> blocks, Span<int> row)
@@ -619,8 +412,4 @@ internal sealed partial class ContinuousBatch : IDisposable
         blocks.CopyTo(row);
         row[blocks.Length..].Clear();
     }
-
-    // What a step is, found out before anything is taken for it.
-    private readonly record struct StepPlan(
-        StepShape Shape, int TargetLongest, int SourceLongest, int Candidates, bool WantsAlignment, bool WantsNamed);
 }

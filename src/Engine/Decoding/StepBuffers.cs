@@ -1,5 +1,6 @@
-// The host's side of a step: what goes to the device as one run of numbers, and what comes back.
+// The host's side of a step: what goes to the device as one run of numbers.
 using Engine.Backends;
+using Engine.Tensors;
 
 namespace Engine.Decoding;
 
@@ -47,15 +48,21 @@ internal readonly struct StepShape
     private static int RoundUp(int number, int multiple) => (number + multiple - 1) / multiple * multiple;
 }
 
+/// <summary>What a step is, found out before anything is taken for it.</summary>
+/// <param name="Shape">Its shape.</param>
+/// <param name="TargetLongest">Positions of the longest target, the new one included.</param>
+/// <param name="SourceLongest">Positions of the longest source.</param>
+/// <param name="Candidates">Best tokens of each row that are wanted.</param>
+/// <param name="WantsAlignment">Whether a search wants attention.</param>
+/// <param name="WantsNamed">Whether a search names tokens.</param>
+internal readonly record struct StepPlan(
+    StepShape Shape, int TargetLongest, int SourceLongest, int Candidates, bool WantsAlignment, bool WantsNamed);
+
 /// <summary>The numbers of a step. Arrays grow, never shrink.</summary>
 internal sealed class StepBuffers
 {
     /// <summary>Most blocks that a row needs for steps without the host: one where it stands, and one beyond.</summary>
     public const int SpareOfRow = 2;
-
-    public int[] Tokens = [], NamedTokens = [], Draws = [], DrawnTokens = [];
-    public float[] Scores = [], Alignment = [], Named = [], Distribution = [], Listed = [], DrawnScores = [];
-    public int Candidates, AlignmentColumns, DistributionCount;
 
     private int[] _input = [];
     private int _inputCount;
@@ -107,13 +114,11 @@ internal sealed class StepBuffers
     public Range Moves { get; private set; }
 
     /// <summary>Makes room for a step.</summary>
-    public void Resize(in StepShape shape, int candidates)
+    public void Resize(in StepShape shape)
     {
         Begin(shape);
         TargetBlocks = Take(shape.Rows * shape.TargetBlocks);
         Room(ref _input, _inputCount);
-        Room(ref Scores, shape.Rows * candidates);
-        Room(ref Tokens, shape.Rows * candidates);
     }
 
     /// <summary>
@@ -157,6 +162,25 @@ internal sealed class StepBuffers
         sources[(rows * _shape.SourceBlocks)..].Fill(sources[0]);
         input[Copies][(2 * copies)..].Fill(-1);
     }
+
+    /// <summary>Numbers on the device, until the frame ends.</summary>
+    public static Tensor Upload(IBackend backend, ReadOnlySpan<int> values)
+    {
+        Tensor tensor = backend.Rent(new Shape(1, values.Length), DType.Int32);
+        backend.Write(tensor, values);
+        return tensor;
+    }
+
+    /// <summary>A part of what was uploaded.</summary>
+    public static Tensor Part(in Tensor input, Range part)
+    {
+        (int start, int count) = part.GetOffsetAndLength(input.Columns);
+        return input.ColumnRange(start, count);
+    }
+
+    /// <summary>The first numbers of a part as a table.</summary>
+    public static Tensor Table(in Tensor input, Range part, int rows, int columns) =>
+        Part(input, part) with { Shape = new Shape(rows, columns), Stride = columns };
 
     public static Span<T> Room<T>(ref T[] array, int count)
     {
