@@ -269,6 +269,7 @@ internal sealed class TrainingConfigReader
             MaxPositions = section.Integer("maxPositions", 512, 1, 1 << 20),
         };
         section.RefuseUnknownKeys();
+        RefuseMeaningless(section, model);
         if (model.Tie == Tying.All && !tokenizer.IsJoint)
         {
             throw Wrong(
@@ -278,6 +279,25 @@ internal sealed class TrainingConfigReader
             throw Wrong("model.modelDim", $"{modelDim}", "an even number, as there is a cosine for each sine");
         return model;
     }
+
+    // What a layer that is not there would read.
+    private void RefuseMeaningless(JsonSection section, ModelSettings model)
+    {
+        MixingKind encoder = model.Encoder.Mixing.Kind, decoder = model.Decoder.Mixing.Kind;
+        bool isNoConvolution = !IsConvolution(encoder) && !IsConvolution(decoder);
+        Refuse("kernel", isNoConvolution, model.Encoder.Mixing.Kernel, "neither stack is a convolution");
+        Refuse("dilation", isNoConvolution, model.Encoder.Mixing.Dilation, "neither stack is a convolution");
+        Refuse("encoderGroup", encoder != MixingKind.Attention, model.Encoder.Attention.Group, "the encoder is not attention");
+        Refuse("encoderWindow", encoder != MixingKind.Attention, model.Encoder.Attention.WindowLeft, "the encoder is not attention");
+        Refuse("decoderWindow", decoder != MixingKind.Attention, model.Decoder.Attention.WindowLeft, "the decoder is not attention");
+
+        void Refuse(string key, bool isMeaningless, int? value, string why)
+        {
+            if (isMeaningless && value is { } found && section.Has(key)) throw Wrong($"model.{key}", $"{found}", $"no such key, since {why}");
+        }
+    }
+
+    private static bool IsConvolution(MixingKind kind) => kind is MixingKind.Convolution or MixingKind.SeparableConvolution;
 
     private static StackConfig ReadStack(JsonSection section, string side, StackConfig stack, MixingKind mixing) => WithWindow(
         stack with

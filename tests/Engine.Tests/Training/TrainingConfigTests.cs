@@ -57,9 +57,11 @@ public sealed partial class TrainingConfigTests : IDisposable
     [Fact]
     public void What_mixes_positions_is_said_for_both_stacks_or_for_one()
     {
-        ModelSettings both = _folder.Load("model.mixing=gru", "model.encoderGroup=8").Model;
+        ModelSettings both = _folder.Load("model.mixing=gru").Model;
         Assert.Equal((MixingKind.Gru, MixingKind.Gru), (both.Encoder.Mixing.Kind, both.Decoder.Mixing.Kind));
-        Assert.Equal((8, null), (both.Encoder.Attention.Group, both.Decoder.Attention.Group));
+        ModelSettings groups = _folder.Load("model.decoderMixing=gru", "model.encoderGroup=8", "model.encoderWindow=3").Model;
+        Assert.Equal((8, 3), (groups.Encoder.Attention.Group, groups.Encoder.Attention.WindowLeft));
+        Assert.Equal((null, null), (groups.Decoder.Attention.Group, groups.Decoder.Attention.WindowLeft));
         ModelSettings one = _folder.Load("model.encoderMixing=separable_convolution", "model.kernel=5", "model.dilation=2").Model;
         Assert.Equal(new MixingConfig { Kind = MixingKind.SeparableConvolution, Kernel = 5, Dilation = 2 }, one.Encoder.Mixing);
         Assert.Equal(MixingKind.Attention, one.Decoder.Mixing.Kind);
@@ -86,6 +88,14 @@ public sealed partial class TrainingConfigTests : IDisposable
         "model.positions=learned", "model.maxPositions=100")]
     [InlineData("\"model.scale\" is -0.5, expected a number greater than 0, or null.", "model.scale=-0.5")]
     [InlineData("\"model.kernel\" is 0, expected a whole number from 1 to 4096.", "model.kernel=0")]
+    [InlineData("\"model.kernel\" is 5, expected no such key, since neither stack is a convolution.", "model.mixing=gru", "model.kernel=5")]
+    [InlineData("\"model.dilation\" is 2, expected no such key, since neither stack is a convolution.", "model.dilation=2")]
+    [InlineData(
+        "\"model.encoderGroup\" is 8, expected no such key, since the encoder is not attention.", "model.mixing=gru", "model.encoderGroup=8")]
+    [InlineData(
+        "\"model.encoderWindow\" is 4, expected no such key, since the encoder is not attention.", "model.encoderMixing=lstm", "model.encoderWindow=4")]
+    [InlineData(
+        "\"model.decoderWindow\" is 4, expected no such key, since the decoder is not attention.", "model.decoderMixing=lstm", "model.decoderWindow=4")]
     [InlineData(
         "\"model.encoderMixing\" is \"rnn\", expected \"attention\" or \"recurrent\" or \"lstm\" or \"gru\" or \"convolution\" or \"separable_convolution\".",
         "model.encoderMixing=rnn")]
