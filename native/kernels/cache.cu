@@ -62,6 +62,38 @@ KERNEL(Threads) copy_blocks_of_layers(
     copy_block(caches[2 * block_y()], caches[2 * block_y() + 1], blocks, key_columns, value_columns, pairs, pair_stride);
 }
 
+// What each row writes to the cache before it attends to it: its newest position. Without keys nothing.
+struct Appended
+{
+    const float* keys;
+    long long key_stride;
+    const float* values;
+    long long value_stride;
+    const int* slots;
+};
+
+// The head of a row, by its warp, which then sees it.
+DEVICE void append_head(
+    const Appended& from, int row, int head, float* cache_keys, float* cache_values, int blocks, int heads, int head_dim, int value_dim)
+{
+    int slot = from.slots[row], lane = thread_x() % WarpLanes;
+    if (slot >= 0 && slot / Positions < blocks)
+    {
+        int position = slot % Positions;
+        long long place = (long long)(slot / Positions) * heads + head;
+        const float* key = from.keys + row * from.key_stride + (long long)head * head_dim;
+        const float* value = from.values + row * from.value_stride + (long long)head * value_dim;
+        cache_keys += place * head_dim * Positions + position;
+        cache_values += (place * Positions + position) * value_dim;
+#pragma unroll 2
+        for (int i = lane; i < head_dim; i += WarpLanes) cache_keys[(long long)i * Positions] = key[i];
+#pragma unroll 2
+        for (int i = lane; i < value_dim; i += WarpLanes) cache_values[i] = value[i];
+    }
+
+    warp_barrier();
+}
+
 // What one warp needs to score its row and head.
 struct Scored
 {
@@ -153,19 +185,21 @@ DEVICE void add_values(
 // What is known of a part of the keys of a row and head: before its sum of values, in value_dim numbers.
 constexpr int LargestOfPart = 0, TotalOfPart = 1, NumbersOfPart = 2;
 
-// Where IsSplit, a warp has the keys of one of several parts of the history, each of part_keys, which is a multiple of 64; y are the
+// appended: only where a head has one slice of values. Where IsSplit, a warp has the keys of one of several parts of the history, each of part_keys, which is a multiple of 64; y are the
 // parts then, [rows, heads, parts, NumbersOfPart + value_dim]. Grid: pieces of four rows and heads, slices of a value, parts.
 template <bool IsAdditive, int Columns, bool IsSplit>
 DEVICE void attend_cache(
-    const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values,
+    const float* query, long long query_stride, const float* vector, float* cache_keys, float* cache_values,
     int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads,
-    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride, int parts, int part_keys)
+    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride, const Appended& appended, int parts, int part_keys)
 {
     __shared__ float weights[Warps * KeysOfBlock];
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
     long long piece = (long long)block_x() * Warps + warp;
     if (piece >= (long long)rows * heads) return;
     int row = (int)(piece / heads), head = (int)(piece % heads);
+    if (!IsSplit && !IsAdditive && appended.keys != nullptr)
+        append_head(appended, row, head, cache_keys, cache_values, blocks, heads, head_dim, value_dim);
     Scored s;
     s.query = query + row * query_stride + (long long)head * head_dim;
     s.vector = IsAdditive ? vector + (long long)head * head_dim : nullptr;
@@ -242,13 +276,15 @@ DEVICE void attend_cache(
 
 #define CACHED(name, is_additive, columns, blocks_of_processor) \
     KERNEL_FOR(Threads, blocks_of_processor) name( \
-        const float* query, long long query_stride, const float* vector, const float* cache_keys, const float* cache_values, \
-        int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, \
-        int head_dim, int value_dim, float scale, int left, float* y, long long y_stride) \
+        const float* query, long long query_stride, const float* vector, float* cache_keys, float* cache_values, int blocks, \
+        const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
+        int value_dim, float scale, int left, float* y, long long y_stride, const float* new_keys, long long new_key_stride, \
+        const float* new_values, long long new_value_stride, const int* slots) \
     { \
+        Appended appended{new_keys, new_key_stride, new_values, new_value_stride, slots}; \
         attend_cache<is_additive, columns, false>( \
             query, query_stride, vector, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
-            heads, head_dim, value_dim, scale, left, y, y_stride, 1, 0); \
+            heads, head_dim, value_dim, scale, left, y, y_stride, appended, 1, 0); \
     }
 
 CACHED(cached_dot_1, false, 1, 5)
@@ -260,13 +296,13 @@ CACHED(cached_additive_4, true, 4, 3)
 
 #define CACHED_PART(name, columns, blocks_of_processor) \
     KERNEL_FOR(Threads, blocks_of_processor) name( \
-        const float* query, long long query_stride, const float* cache_keys, const float* cache_values, int blocks, \
+        const float* query, long long query_stride, float* cache_keys, float* cache_values, int blocks, \
         const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
         int value_dim, float scale, int left, float* results, int parts, int part_keys) \
     { \
         attend_cache<false, columns, true>( \
             query, query_stride, nullptr, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
-            heads, head_dim, value_dim, scale, left, results, 0, parts, part_keys); \
+            heads, head_dim, value_dim, scale, left, results, 0, Appended{}, parts, part_keys); \
     }
 
 CACHED_PART(cached_part_1, 1, 5)

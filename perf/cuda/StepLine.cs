@@ -1,5 +1,5 @@
-// A step of the decoder: launches a layer, copies and waits, counted as what twelve more steps cost: three looks of the host. Its rows are the beams of one sentence:
-// those of several would come one by one.
+// A step of the decoder: launches a layer, copies and waits, counted as what twelve more steps cost: three looks of the host. Its rows are
+// the beams of one sentence: those of several would come one by one.
 using Engine.Cuda;
 using Engine.Decoding;
 using Engine.Formats;

@@ -98,7 +98,7 @@ internal sealed class ScoreCommand
             IEnumerable<Pair> pairs = Pairs(new Inputs(_shell, [source]).Lines(), new Inputs(_shell, [target]).Lines());
             await OrderedWindow.RunAsync(
                 pairs, Start, Write, answers.Flush, pair => Inputs.Weight(pair.Source.Bytes + pair.Target.Bytes),
-                BatchesInFlight * settings.SideBySide, cancellation);
+                BatchesInFlight * settings.BatchSize * translation.Translators, cancellation);
         });
         return failures == 0 ? ExitCode.Success : ExitCode.Failed;
     }

@@ -76,7 +76,7 @@ internal sealed class TranslateCommand
         using AnswerStream answers = AnswerStream.Open(_shell, output);
         DecodingOptions options = _decoding.Read(parsed, translation.Tokenizer);
         IReadOnlyList<string>? prefix = _decoding.ReadTargetPrefix(parsed, translation.Tokenizer);
-        int capacity = BatchesInFlight * settings.SideBySide;
+        int capacity = BatchesInFlight * settings.BatchSize * translation.Translators;
         bool showProgress = !parsed.GetValue(_model.Quiet) && !(_shell.OutputIsTerminal && output is null);
         long failures = 0;
         await Progress.RunAsync(_shell, showProgress, inputs.TotalBytes, async progress =>

@@ -16,9 +16,6 @@ internal sealed record TranslationSettings(string Model, string Backend)
     /// <summary>Translators on each device; 0: as many as keep it busy.</summary>
     public int Replicas { get; init; }
 
-    /// <summary>Sentences that all translators work on side by side, as far as is known before a device was opened.</summary>
-    public int SideBySide => BatchSize * Math.Max(Replicas, 1) * Backend.Split(',').Length;
-
     public string ComputeType { get; init; } = "default";
 
     public string? Tokenizer { get; init; }
@@ -33,6 +30,9 @@ internal interface ITranslation : IDisposable
     ITokenizer Tokenizer { get; }
 
     int SplitLongerThan { get; }
+
+    /// <summary>Translators that work side by side.</summary>
+    int Translators { get; }
 
     Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation);
 
@@ -88,6 +88,8 @@ internal sealed class Translation : ITranslation
 
     public int SplitLongerThan => _translator.SplitLongerThan;
 
+    public int Translators => _backends.Count;
+
     public static ITranslation Load(TranslationSettings settings)
     {
         IReadOnlyList<IBackend> backends = BackendChoice.OpenAll(
@@ -104,11 +106,18 @@ internal sealed class Translation : ITranslation
                 ? Translator.Load(settings.Model, options)
                 : TranslatorPool.Load(settings.Model, options, [.. backends.Skip(1)]));
         }
+        catch (OutOfMemoryException) when (settings.Replicas == 0 && backends.Count > settings.Backend.Split(',').Length)
+        {
+            Close(backends);
+        }
         catch
         {
             Close(backends);
             throw;
         }
+
+        // Nobody asked for more than one on a device.
+        return Load(settings with { Replicas = 1 });
     }
 
     public Task<TranslationResult> TranslateAsync(TranslationRequest request, CancellationToken cancellation) =>

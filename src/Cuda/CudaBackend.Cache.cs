@@ -111,6 +111,21 @@ public sealed unsafe partial class CudaBackend
         AttendCache(query, Tensor.None, cache, view, spec);
 
     /// <inheritdoc />
+    public Tensor AppendAndAttend(
+        in Tensor query, in Tensor keys, in Tensor values, in Tensor slots, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+    {
+        AttentionShapes.Append(cache, keys, values, slots);
+        AttentionShapes.Cached(query, Tensor.None, cache, view, spec);
+        if (keys.Rows != query.Rows)
+            throw new ArgumentException($"keys is {keys.Shape}, expected {query.Rows} rows, as the query has.", nameof(keys));
+        (_, uint slices) = ValueSlices(cache.ValueColumns / spec.Heads);
+        int parts = PartsOfHistory((long)query.Rows * spec.Heads * slices, view.Longest, spec.Mask.Left);
+        if (slices == 1 && parts == 1) return AttendCache(query, Tensor.None, cache, view, spec, new Appended(keys, values, slots));
+        Append(cache, keys, values, slots);
+        return AttendCache(query, Tensor.None, cache, view, spec);
+    }
+
+    /// <inheritdoc />
     public Tensor CachedAdditiveAttention(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
@@ -158,7 +173,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     private Tensor AttendCache(
-        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, in Appended appended = default)
     {
         AttentionShapes.Cached(query, score, cache, view, spec);
         Tensor y = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
@@ -177,7 +192,8 @@ public sealed unsafe partial class CudaBackend
             ThreadsOfAttention, 0,
             Address(query), (long)query.Stride, Address(score), Address(cache.Keys), Address(cache.Values), cache.Blocks,
             Address(view.Blocks), (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
-            cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, Address(y), (long)y.Stride);
+            cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, Address(y), (long)y.Stride, Address(appended.Keys),
+            (long)appended.Keys.Stride, Address(appended.Values), (long)appended.Values.Stride, Address(appended.Slots));
         return y;
     }
 
@@ -213,4 +229,7 @@ public sealed unsafe partial class CudaBackend
             results, parts, query.Rows, spec.Heads, valueDim, Address(y), (long)y.Stride);
         _arena.Release(mark);
     }
+
+    // What each row writes to the cache before it attends to it; none: nothing.
+    private readonly record struct Appended(Tensor Keys, Tensor Values, Tensor Slots);
 }

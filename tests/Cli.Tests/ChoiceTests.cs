@@ -116,13 +116,36 @@ public sealed class ChoiceTests
     }
 
     [Fact]
-    public async Task Replicas_and_devices_are_so_many_more_sentences_side_by_side()
+    public async Task Replicas_are_as_many_as_is_said()
     {
         using var shell = new TestShell();
-        await shell.TranslateAsync("x\n", "--backend", "cuda:0,cuda:1", "--replicas", "3", "--batch-size", "8");
-        Assert.Equal(3, shell.Settings!.Replicas);
-        Assert.Equal(48, shell.Settings.SideBySide);
+        await shell.TranslateAsync("x\n");
+        Assert.Equal(0, shell.Settings!.Replicas);
+        await shell.TranslateAsync("x\n", "--backend", "cuda:0,cuda:1", "--replicas", "3");
+        Assert.Equal(3, shell.Settings.Replicas);
         Assert.Equal(2, await shell.TranslateAsync("x\n", "--replicas", "-1"));
+    }
+
+    [Theory, InlineData(1), InlineData(6)]
+    public async Task Several_translators_are_so_many_more_sentences_under_way(int translators)
+    {
+        int running = 0, most = 4 * 2 * translators;
+        var all = new TaskCompletionSource();
+        using var shell = new TestShell
+        {
+            Translation = new FakeTranslation
+            {
+                Translators = translators,
+                Wait = (_, cancellation) =>
+                {
+                    if (Interlocked.Increment(ref running) == most) all.SetResult();
+                    return all.Task.WaitAsync(TimeSpan.FromSeconds(30), cancellation);
+                },
+            },
+        };
+        string lines = string.Concat(Enumerable.Range(0, 100).Select(static i => $"x{i}\n"));
+        Assert.Equal(0, await shell.TranslateAsync(lines, "--batch-size", "2"));
+        Assert.Equal(most, shell.Translation.MostRunning);
     }
 
     [Fact]

@@ -15,6 +15,8 @@ internal sealed class FakeTranslation : ITranslation
 
     public int SplitLongerThan { get; init; } = 128;
 
+    public int Translators { get; init; } = 1;
+
     /// <summary>Is awaited before an answer is given.</summary>
     public Func<string, CancellationToken, Task> Wait { get; init; } = (_, _) => Task.CompletedTask;
 

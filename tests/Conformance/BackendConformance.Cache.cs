@@ -50,6 +50,7 @@ public abstract partial class BackendConformance
             const int Blocks = 12;
             int next = Blocks;
             KeyValueCache cache = Backend.AllocateCache(Blocks, width, valueWidth, heads);
+            KeyValueCache other = Backend.AllocateCache(Blocks, width, valueWidth, heads);
             int[][] blocks = [.. lengths.Select(static length => new int[(length + Positions - 1) / Positions])];
             for (int position = 0; position < lengths.Max(); position++)
             {
@@ -58,15 +59,22 @@ public abstract partial class BackendConformance
                 float[] found = Run(b =>
                 {
                     int[] at = [.. live.Select(s => offsets[s] + position)];
-                    b.Append(
-                        cache, Put(b, live.Length, width, Pick(key, width, at)),
-                        Put(b, live.Length, valueWidth, Pick(value, valueWidth, at)),
-                        PutVector(b, [.. live.Select(s =>
-                            (blocks[s][position / Positions] * Positions) + (position % Positions))]));
+                    Tensor keys = Put(b, live.Length, width, Pick(key, width, at), view: true);
+                    Tensor values = Put(b, live.Length, valueWidth, Pick(value, valueWidth, at), view: true);
+                    Tensor slots = PutVector(b, [.. live.Select(s =>
+                        (blocks[s][position / Positions] * Positions) + (position % Positions))]);
+                    b.Append(cache, keys, values, slots);
                     CacheView view = View(b, [.. live.Select(s => blocks[s][..((position / Positions) + 1)])],
                         position + 1);
-                    return AttendCached(b, Put(b, live.Length, width, Pick(query, width, at)), PutVector(b, score),
-                        cache, view, spec);
+                    Tensor queries = Put(b, live.Length, width, Pick(query, width, at));
+                    Tensor attended = AttendCached(b, queries, PutVector(b, score), cache, view, spec);
+                    if (!isAdditive)
+                    {
+                        Tensor together = b.AppendAndAttend(queries, keys, values, slots, other, view, spec);
+                        AssertSameBits($"position {position}, together, {mask}", Floats(b, attended), Floats(b, together));
+                    }
+
+                    return attended;
                 });
                 for (int i = 0; i < live.Length; i++)
                 {
@@ -78,6 +86,7 @@ public abstract partial class BackendConformance
             }
 
             Backend.FreeCache(cache);
+            Backend.FreeCache(other);
         }
     }
 

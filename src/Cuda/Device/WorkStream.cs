@@ -1,5 +1,5 @@
 // The stream that a backend's work is put in, with cuBLAS's handle for it. In a frame that repeats, work is written down instead, and
-// given to the device when its results are read: as one graph, if the same work was given before.
+// given to the device when its results are read, or the frame ends: as one graph, if the same work was given before.
 using Engine.Cuda.Driver;
 
 namespace Engine.Cuda.Device;

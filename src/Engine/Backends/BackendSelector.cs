@@ -32,7 +32,7 @@ public static class BackendSelector
     /// <summary>Opens several backends, for a translator each.</summary>
     /// <param name="words">Words with commas between them, as in <c>cuda:0,cuda:1</c>, or one.</param>
     /// <param name="replicas">How many backends of each word; 0: <see cref="IBackend.TranslatorsAtOnce"/> of its device.</param>
-    /// <param name="options">Settings of each backend; threads that are not given are shared out.</param>
+    /// <param name="options">Settings of each backend; threads that are not given are shared out among those that were asked for.</param>
     /// <param name="log">Is told, in a line each, why <c>auto</c> chose as it did.</param>
     /// <param name="providers">The backends that the host has, best first.</param>
     /// <exception cref="ArgumentException">No provider has a word.</exception>
@@ -55,7 +55,9 @@ public static class BackendSelector
                 IBackend first = OpenOne(word, options, opened.Count == 0 ? log : null, providers);
                 opened.Add(first);
                 for (int more = (replicas == 0 ? first.TranslatorsAtOnce : replicas) - 1; more > 0; more--)
-                    opened.Add(OpenOne(word, options, null, providers));
+                {
+                    if (TryOpenMore(word, options, isAsked: replicas > 0, providers) is { } another) opened.Add(another);
+                }
             }
 
             return opened;
@@ -118,6 +120,20 @@ public static class BackendSelector
         }
 
         throw new BackendUnavailableException(Auto, last);
+    }
+
+    // Nobody asked for more than one where the device said how many it likes: null if there is no room for another.
+    private static IBackend? TryOpenMore(
+        string word, BackendOptions options, bool isAsked, ReadOnlySpan<IBackendProvider> providers)
+    {
+        try
+        {
+            return OpenOne(word, options, null, providers);
+        }
+        catch (Exception failure) when (!isAsked && (failure is OutOfMemoryException or BackendUnavailableException))
+        {
+            return null;
+        }
     }
 
     private static (string Name, string? Number) Split(string word)

@@ -121,6 +121,8 @@ public readonly ref struct BeamState
     public int Steps => Rows == 0 ? 0 : Moves.Rows / Rows;
 
     /// <summary>Checks types and shapes.</summary>
+    /// <param name="scores">[rows, k].</param>
+    /// <param name="tokens">[rows, k], i32.</param>
     /// <exception cref="ArgumentException">Something has another type or shape than it must have.</exception>
     public void Check(in Tensor scores, in Tensor tokens)
     {

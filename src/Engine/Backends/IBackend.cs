@@ -43,7 +43,7 @@ public interface IBackend : IDisposable
 
     /// <summary>
     /// Steps of a search that are taken by <see cref="AdvanceBeams"/> before the host looks at them: more than one where waiting for a
-    /// step costs more than rows that nobody needs any more.
+    /// step costs more than rows that nobody needs any more. More than <see cref="BeamState.MostSteps"/> count as so many.
     /// </summary>
     int StepsAtOnce => 1;
 
@@ -357,6 +357,25 @@ public interface IBackend : IDisposable
     /// <returns>[rows, heads · valueDim].</returns>
     Tensor CachedAttention(in Tensor query, in KeyValueCache cache, in CacheView view, in AttentionSpec spec);
 
+    /// <summary>
+    /// <see cref="Append"/> of one new position a row, and <see cref="CachedAttention"/> of the rows to it and what was before, where no
+    /// row's blocks hold another row's new position: a step of self-attention.
+    /// </summary>
+    /// <param name="query">[rows, heads · headDim].</param>
+    /// <param name="keys">[rows, heads · headDim].</param>
+    /// <param name="values">[rows, heads · valueDim].</param>
+    /// <param name="slots">[1, rows], i32, all different: where each row goes; −1: nowhere.</param>
+    /// <param name="cache">Keys and values.</param>
+    /// <param name="view">What each row sees of them, the new position last.</param>
+    /// <param name="spec">Heads, scale, mask.</param>
+    /// <returns>[rows, heads · valueDim].</returns>
+    Tensor AppendAndAttend(
+        in Tensor query, in Tensor keys, in Tensor values, in Tensor slots, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
+    {
+        Append(cache, keys, values, slots);
+        return CachedAttention(query, cache, view, spec);
+    }
+
     /// <summary>Additive attention of one query a row to a cache, as <see cref="AdditiveAttention"/> gives for that position.</summary>
     /// <param name="query">W q, [rows, heads · headDim].</param>
     /// <param name="score">v, [1, heads · headDim].</param>
@@ -440,11 +459,15 @@ public interface IBackend : IDisposable
     /// the step, and the histories follow their hypotheses. (5) Unless it was the last step that the moves have room for, each row gets
     /// its token, its position and the place of its keys and values: in a new block of the spare ones where its last is full, in a copy
     /// of it where a row before has the same; slot −1 if none is left. Rows without a hypothesis get token and slot −1, position 0,
-    /// length 1. Work: about 2 · beams for each candidate.
+    /// length 1; slot −1 is also that of a row whose table has no column for its position. Work: about 2 · beams for each candidate.
     /// </remarks>
-    /// <param name="scores">[rows, k]: the k largest log-probabilities of each row, best first, as <see cref="TopK"/> gives them.</param>
+    /// <param name="scores">
+    /// [rows, k]: the k largest log-probabilities of each row, best first, as <see cref="TopK"/> gives them: none is NaN.
+    /// </param>
     /// <param name="tokens">[rows, k], i32: their tokens.</param>
     /// <param name="state">What is read and changed.</param>
-    /// <exception cref="ArgumentException">A type or a shape is not as it must be, or a sentence has rows that are not there.</exception>
+    /// <exception cref="ArgumentException">
+    /// A type or a shape is not as it must be, or a sentence has rows that are not there; a device passes over such a sentence.
+    /// </exception>
     void AdvanceBeams(in Tensor scores, in Tensor tokens, in BeamState state);
 }

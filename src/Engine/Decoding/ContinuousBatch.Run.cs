@@ -11,6 +11,7 @@ internal sealed partial class ContinuousBatch
 {
     private Tensor _state = Tensor.None;
     private int[] _found = [];
+    private float[] _sums = [];
     private int _firstStep;     // fewer steps than usual are the last of as many, so that all steps are alike
 
     private int MostSteps => Math.Min(_backend.StepsAtOnce, BeamState.MostSteps);
@@ -30,7 +31,8 @@ internal sealed partial class ContinuousBatch
         return Math.Min(steps, left);
     }
 
-    private void Run(int steps, List<Sentence> finished)
+    // False: there is no room for several steps of the only sentence; perhaps there is for one.
+    private bool TryRun(int steps, List<Sentence> finished)
     {
         StepPlan plan = PlanRun(steps);
         int filled = 0, copies = 0;
@@ -44,10 +46,13 @@ internal sealed partial class ContinuousBatch
         {
             ReleaseSpare();
             GiveBlocksBack(filled, copies);
-            throw;
+            if (_sentences.Count > 1) throw;
+            FreeState();
+            return false;
         }
 
-        Follow(plan, finished);
+        Follow(plan, steps, finished);
+        return true;
     }
 
     // Each sentence has as many rows as it may need; the longest history is that of the last step.
@@ -100,7 +105,7 @@ internal sealed partial class ContinuousBatch
             first += search.Beams;
         }
 
-        b.FillUp(first, copies);
+        b.FillUp(first, copies, _idleBlock);
         _edits.Suppressed.CopyTo(places);
         for (int i = _edits.Suppressed.Length; i < places.Length; i++) places[i] = places[i - 2];      // once more what was said already
         for (int s = 0; s < _sentences.Count; s++) TakeSpare(sentences[s], steps);
@@ -113,7 +118,7 @@ internal sealed partial class ContinuousBatch
         Span<int> input = b.Input;
         (input[b.Ids][place], input[b.Positions][place], input[b.Slots][place], input[b.TargetLengths][place]) = (-1, 0, -1, 1);
         input[b.SourceLengths][place] = sentence.SourceIds.Length;
-        Pad(_rows[sentence.FirstRow].Blocks, input[b.TargetBlocks].Slice(place * shape.TargetBlocks, shape.TargetBlocks));
+        input[b.TargetBlocks].Slice(place * shape.TargetBlocks, shape.TargetBlocks).Fill(_idleBlock);
         Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(place * shape.SourceBlocks, shape.SourceBlocks));
     }
 
@@ -186,13 +191,19 @@ internal sealed partial class ContinuousBatch
 
     private void GrowState(int numbers)
     {
+        int columns = Math.Max(numbers, 2 * _state.Columns);
+        FreeState();
+        _state = _backend.Allocate(new Shape(1, columns), DType.Int32);
+    }
+
+    private void FreeState()
+    {
         if (!_state.IsNone) _backend.Free(_state);
         _state = Tensor.None;
-        _state = _backend.Allocate(new Shape(1, Math.Max(numbers, 2 * _state.Columns)), DType.Int32);
     }
 
     // What happened, told to the searches; and the rows as the backend left them.
-    private void Follow(in StepPlan plan, List<Sentence> finished)
+    private void Follow(in StepPlan plan, int steps, List<Sentence> finished)
     {
         StepBuffers b = _buffers;
         int rows = plan.Shape.Rows, columns = plan.Shape.TargetBlocks, start = b.TargetBlocks.Start.Value, kept = 0;
@@ -205,13 +216,9 @@ internal sealed partial class ContinuousBatch
             Sentence sentence = _sentences[s];
             BeamSentence search = searches[s];
             search.Taken -= _firstStep;
+            Require(search.Taken == steps || (search.Live == 0 && search.Taken > 0), "steps", search.Taken, steps);
             sentence.Search.Follow(new BeamLog(moves, rows, search.FirstRow, search));
-            if (sentence.Search.Rows != search.Live)
-            {
-                throw new InvalidOperationException(
-                    $"The backend says that {search.Live} hypotheses live, expected {sentence.Search.Rows} by what it did.");
-            }
-
+            if (search.Live > 0) Compare(search, sentence.Search.Describe(StepBuffers.Room(ref _sums, search.Beams)));
             if (search.Live == 0)
             {
                 Leave(sentence);
@@ -234,6 +241,19 @@ internal sealed partial class ContinuousBatch
         (_rows, _nextRows) = (_nextRows, _rows);
 
         ReadOnlySpan<int> Found(Range part) => _found.AsSpan(part.Start.Value - start, part.End.Value - part.Start.Value);
+    }
+
+    // What the backend says of a search, and what its moves make of it here: a device that went wrong must not go on unnoticed.
+    private static void Compare(in BeamSentence found, in BeamSentence expected)
+    {
+        Require(found.Length == expected.Length, "tokens", found.Length, expected.Length);
+        Require(found.Ended == expected.Ended, "ended hypotheses", found.Ended, expected.Ended);
+        Require(found.TopEnded == expected.TopEnded, "ended best candidates", found.TopEnded, expected.TopEnded);
+    }
+
+    private static void Require(bool holds, string what, int found, int expected)
+    {
+        if (!holds) throw new InvalidOperationException($"The backend says that a search has {found} {what}, expected {expected} by its moves.");
     }
 
     private Row NewRow(Sentence sentence, int token, int length, ReadOnlySpan<int> blocks)

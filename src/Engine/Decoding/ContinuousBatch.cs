@@ -1,5 +1,5 @@
-// Continuous batching: each step has a row for every live hypothesis of every sentence; a hypothesis that ends leaves at once,
-// and a waiting sentence takes its place. What a sentence gets does not depend on who else is in the batch.
+// Continuous batching: each step has a row for every live hypothesis of every sentence; one that ends leaves at once, or, where the
+// backend takes some steps alone, after these, and a waiting sentence takes its place. What a sentence gets does not depend on who else is in the batch.
 using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;
@@ -26,6 +26,9 @@ internal sealed partial class ContinuousBatch : IDisposable
     private List<Row> _nextRows = [];
     private bool[] _moved = [];
 
+    // What rows see that have no hypothesis: where steps have such rows, a block that nobody writes to.
+    private readonly int _idleBlock;
+
     /// <summary>An empty batch.</summary>
     public ContinuousBatch(Transformer model)
     {
@@ -35,6 +38,7 @@ internal sealed partial class ContinuousBatch : IDisposable
         _edits = new LogitEdits(model.Config.TargetVocabulary);
         _shortlist = new Shortlist(model);
         _reader = new StepReader(model, _shortlist);
+        if (_backend.PrefersEqualSteps || _backend.StepsAtOnce > 1) _idleBlock = _cache.TargetBlocks.Take();
     }
 
     /// <summary>Sentences that are being decoded.</summary>
@@ -76,18 +80,13 @@ internal sealed partial class ContinuousBatch : IDisposable
         DropCancelled(finished);
         if (_rows.Count == 0) return;
         int steps = StepsAlone();
-        if (steps > 1)
-        {
-            Run(steps, finished);
-            return;
-        }
-
+        if (steps > 1 && TryRun(steps, finished)) return;
         StepPlan plan = Plan();
         int filled = 0, copies = 0;
         try
         {
             for (; filled < _rows.Count; filled++) FillRow(_rows[filled], filled, plan.Shape, ref copies);
-            _buffers.FillUp(_rows.Count, copies);
+            _buffers.FillUp(_rows.Count, copies, _idleBlock);
             _cache.Reserve();
             RunFrame(plan, copies);
         }
@@ -114,7 +113,7 @@ internal sealed partial class ContinuousBatch : IDisposable
     /// <summary>Frees the caches.</summary>
     public void Dispose()
     {
-        if (!_state.IsNone) _backend.Free(_state);
+        FreeState();
         _shortlist.Dispose();
         _cache.Dispose();
     }

@@ -36,13 +36,13 @@ internal sealed class DecodingRules
     public bool WantsAlignment => Options.ReturnAttention || Options.ReplaceUnknowns || Options.CoveragePenalty != 0;
 
     /// <summary>Whether what may be generated depends on what was.</summary>
-    public bool LookBack =>
+    public bool LooksBack =>
         Options.RepetitionPenalty != 1 || Options.NoRepeatNgramSize > 0 || SuppressedSequences.Length > 0;
 
     /// <summary>
     /// Steps that a backend may take alone after a hypothesis of a length, drawing and forced tokens aside; 0: it must be asked at each.
     /// </summary>
-    public int StepsAlone(int length, int minLength) => WantsAlignment || LookBack ? 0 : length < minLength ? minLength - length : int.MaxValue;
+    public int StepsAlone(int length, int minLength) => WantsAlignment || LooksBack ? 0 : length < minLength ? minLength - length : int.MaxValue;
 
     /// <summary>Whether an id ends a hypothesis.</summary>
     public bool IsEnd(int id) => Array.IndexOf(EndIds, id) >= 0;

@@ -107,7 +107,7 @@ internal sealed class StepBuffers
     /// <summary>Of steps without the host, [rows]: bits of the sums.</summary>
     public Range Sums { get; private set; }
 
-    /// <summary>Of steps without the host, [rows]: the sentences, and room for more.</summary>
+    /// <summary>Of steps without the host, [rows, <see cref="BeamSentence.Columns"/>]: the sentences, and room for more.</summary>
     public Range Sentences { get; private set; }
 
     /// <summary>Of steps without the host, [steps · rows, 2]: what they did.</summary>
@@ -146,10 +146,11 @@ internal sealed class StepBuffers
         input[Sentences].Clear();
     }
 
-    /// <summary>Rows beyond the live ones see what the first row sees first, and are written nowhere.</summary>
+    /// <summary>Rows beyond the live ones see the source of the first and a target of nobody, and are written nowhere.</summary>
     /// <param name="rows">Live rows, at least 1.</param>
     /// <param name="copies">Blocks that are copied.</param>
-    public void FillUp(int rows, int copies)
+    /// <param name="idleBlock">A block that no row writes to.</param>
+    public void FillUp(int rows, int copies, int idleBlock)
     {
         Span<int> input = Input;
         input[Ids][rows..].Fill(-1);
@@ -158,7 +159,7 @@ internal sealed class StepBuffers
         input[TargetLengths][rows..].Fill(1);
         input[SourceLengths][rows..].Fill(1);
         Span<int> targets = input[TargetBlocks], sources = input[SourceBlocks];
-        targets[(rows * _shape.TargetBlocks)..].Fill(targets[0]);
+        targets[(rows * _shape.TargetBlocks)..].Fill(idleBlock);
         sources[(rows * _shape.SourceBlocks)..].Fill(sources[0]);
         input[Copies][(2 * copies)..].Fill(-1);
     }

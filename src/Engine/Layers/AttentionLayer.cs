@@ -34,8 +34,8 @@ public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeig
     public override Tensor SelfStep(IBackend backend, in Tensor x, in KeyValueCache cache, in Tensor slots, in CacheView view)
     {
         Tensor qkv = backend.Linear(x, input);
-        backend.Append(cache, Key(qkv, _width), Value(qkv, _width), slots);
-        return backend.Linear(AttendCached(backend, Query(qkv), cache, view), output);
+        Tensor heads = AppendAndAttend(backend, Query(qkv), Key(qkv, _width), Value(qkv, _width), slots, cache, view);
+        return backend.Linear(heads, output);
     }
 
     /// <summary>Cross-attention of all positions.</summary>
@@ -93,6 +93,14 @@ public abstract class AttentionLayer(AttentionSpec spec, int headDim, LinearWeig
 
     /// <summary>Attention of one position a row to a cache.</summary>
     protected abstract Tensor AttendCached(IBackend backend, in Tensor query, in KeyValueCache cache, in CacheView view);
+
+    /// <summary>Attention of one position a row to a cache that gets its key and value first.</summary>
+    protected virtual Tensor AppendAndAttend(
+        IBackend backend, in Tensor query, in Tensor key, in Tensor value, in Tensor slots, in KeyValueCache cache, in CacheView view)
+    {
+        backend.Append(cache, key, value, slots);
+        return AttendCached(backend, query, cache, view);
+    }
 
     /// <summary>The weights of <see cref="AttendCached"/>, averaged over the first heads.</summary>
     protected abstract Tensor Weights(

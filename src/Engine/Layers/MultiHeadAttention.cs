@@ -24,6 +24,11 @@ public sealed class MultiHeadAttention(
         backend.CachedAttention(query, cache, view, Spec);
 
     /// <inheritdoc />
+    protected override Tensor AppendAndAttend(
+        IBackend backend, in Tensor query, in Tensor key, in Tensor value, in Tensor slots, in KeyValueCache cache, in CacheView view) =>
+        backend.AppendAndAttend(query, key, value, slots, cache, view, Spec);
+
+    /// <inheritdoc />
     protected override Tensor Weights(
         IBackend backend, in Tensor query, in KeyValueCache cache, in CacheView view, int firstHeads) =>
         backend.CachedAttentionWeights(query, Tensor.None, cache, view, Spec, firstHeads);

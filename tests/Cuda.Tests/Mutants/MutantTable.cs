@@ -187,9 +187,11 @@ internal static class MutantTable
         new("cache", "copy_blocks", @"^st\.global\.u64", 1, "", "store", "copied blocks"),
         new("cache", "copy_blocks", @"^shl\.b32 (\S+), (\S+), 2;", 1, "shl.b32 $1, $2, 1;", "bound", "copied blocks"),
         new("cache", "copy_blocks_of_layers", @"^st\.u64", 1, "", "store", "copied blocks"),
-        new("cache", "cached_dot_1", WarpBarrier, 2, "", "barrier", "cache"),
+        new("cache", "cached_dot_1", @"^and\.b32 (\S+), (\S+), 15;", 1, "and.b32 $1, $2, 7;", "mask", "cache"),
+        new("cache", "cached_dot_2", @"^st\.global\.f32", 1, "", "store", "cache"),
+        new("cache", "cached_dot_1", WarpBarrier, 3, "", "barrier", "cache"),
         new("cache", "cached_dot_2", @"^and\.b32 (\S+), (\S+), -64;", 1, "and.b32 $1, $2, -32;", "mask", "cache"),
-        new("cache", "cached_dot_4", WarpBarrier, 1, "", "barrier", "cache"),
+        new("cache", "cached_dot_4", WarpBarrier, 2, "", "barrier", "cache"),
         new("cache", "cached_dot_4", @"^st\.shared\.f32", 2, "", "store", "cache"),
         new(
             "cache", "cached_additive_1", @"^div\.rn\.f32 (\S+), (\S+), (\S+);", 1, "div.rn.f32 $1, $3, $2;",

@@ -382,6 +382,24 @@ internal static class OperatorCases
                     ? bench.Backend.CachedAdditiveAttention(q, score, cache, view, spec)
                     : bench.Backend.CachedAttention(q, cache, view, spec));
                 bench.GiveAlone(3, 71, () => bench.Backend.CachedAttentionWeights(q, score, cache, view, spec, heads));
+                if (isAdditive)
+                {
+                    bench.Backend.FreeCache(cache);
+                    continue;
+                }
+
+                // The next position: in the middle of a block, at its last place, and nowhere.
+                var next = new CacheView(view.Blocks, bench.Row(4, 80, 16), 80);
+                Tensor newKeys = bench.Table(3, heads * headDim, 3), newValues = bench.Table(3, heads * valueDim, 4);
+                Tensor places = bench.Row((7 * 16) + 3, (3 * 16) + 15, -1);
+                for (int place = 71; place < 79; place++)
+                {
+                    Tensor key = bench.Table(1, heads * headDim, place), value = bench.Table(1, heads * valueDim, place);
+                    bench.Backend.Append(cache, key, value, bench.Row((3 * 16) + (place % 16)));
+                }
+
+                bench.GiveAlone(3, heads * valueDim, () => bench.Backend.AppendAndAttend(q, newKeys, newValues, places, cache, next, spec));
+                bench.GiveAlone(3, heads * valueDim, () => bench.Backend.CachedAttention(q, cache, next, spec));
                 bench.Backend.FreeCache(cache);
             }
         }

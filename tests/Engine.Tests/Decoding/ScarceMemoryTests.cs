@@ -73,6 +73,21 @@ public sealed class ScarceMemoryTests : IDisposable
         }
     }
 
+    /// <summary>Steps without the host take more blocks; where there is no room for them, a step at a time does.</summary>
+    [Fact]
+    public void A_sentence_alone_needs_no_more_room_where_steps_are_taken_at_once()
+    {
+        TranslationRequest[] requests = Requests(1);
+        requests[0] = requests[0] with { Options = new DecodingOptions { BeamSize = 30, MinDecodingLength = 60, MaxDecodingLength = 60 } };
+        long room = PeakOf(requests);
+        string[] expected = Translate(requests);
+        using var backend = new ScarceBackend(new CpuBackend(new Backends.BackendOptions { Threads = 1 })) { StepsAtOnce = 16 };
+        backend.Restart();
+        backend.Capacity = room + (room / 20);      // a block that nobody writes to
+        Assert.Equal(expected, Translate(requests, backend));
+        Assert.True(backend.Refused > 0);
+    }
+
     [Fact]
     public async Task A_sentence_for_which_there_is_no_room_fails_and_the_others_go_on()
     {

@@ -122,6 +122,11 @@ internal class ForwardingBackend(CudaBackend inner) : ITrainingBackend
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec) =>
         Passed(Before().CachedAdditiveAttention(query, score, cache, view, spec));
 
+    public Tensor AppendAndAttend(
+        in Tensor query, in Tensor keys, in Tensor values, in Tensor slots, in KeyValueCache cache, in CacheView view,
+        in AttentionSpec spec) =>
+        Passed(Before().AppendAndAttend(query, keys, values, slots, cache, view, spec));
+
     public Tensor CachedAttentionWeights(
         in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, int firstHeads) =>
         Passed(Before().CachedAttentionWeights(query, score, cache, view, spec, firstHeads));
