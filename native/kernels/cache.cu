@@ -94,6 +94,13 @@ DEVICE void append_head(
     warp_barrier();
 }
 
+// Where a row of y goes as 16 bits too, for the product that comes next: rows behind each other; null: nowhere.
+struct Rounded
+{
+    unsigned short* y;
+    bool is_float16;
+};
+
 // What one warp needs to score its row and head.
 struct Scored
 {
@@ -106,25 +113,25 @@ struct Scored
 };
 
 // The block of a position; block 0 where the table has none that is in the cache, so that nothing else is read.
-DEVICE int block_of(const int* table, int blocks, int position, bool is_seen)
+DEVICE int block_of(const int* table, int blocks, int position)
 {
-    int block = is_seen ? table[position / Positions] : 0;
+    int block = table[position / Positions];
     return (unsigned)block < (unsigned)blocks ? block : 0;
 }
 
-DEVICE const float* key_of(const Scored& s, int position, bool is_seen)
+DEVICE const float* key_of(const Scored& s, int position)
 {
-    int block = block_of(s.table, s.blocks, position, is_seen);
+    int block = block_of(s.table, s.blocks, position);
     return s.keys + ((long long)block * s.heads + s.head) * s.head_dim * Positions + position % Positions;
 }
 
-// Scores of the keys block + lane and block + lane + 32.
+// Scores of the keys block + lane and block + lane + 32. A lane whose key is not seen reads the next that is: other rows may write now.
 template <bool IsAdditive>
 DEVICE void score_block(const Scored& s, int block, int first, int end, float& low, float& high)
 {
     int lane = thread_x() % WarpLanes;
-    const float* low_key = key_of(s, block + lane, lane >= first && lane < end);
-    const float* high_key = key_of(s, block + lane + WarpLanes, lane + WarpLanes >= first && lane + WarpLanes < end);
+    const float* low_key = key_of(s, block + most(least(lane, end - 1), first));
+    const float* high_key = key_of(s, block + most(least(lane + WarpLanes, end - 1), first));
     low = high = 0.0f;
     bool is_low = first < WarpLanes, is_high = end > WarpLanes;
     if (IsAdditive)
@@ -191,7 +198,8 @@ template <bool IsAdditive, int Columns, bool IsSplit>
 DEVICE void attend_cache(
     const float* query, long long query_stride, const float* vector, float* cache_keys, float* cache_values,
     int blocks, const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads,
-    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride, const Appended& appended, int parts, int part_keys)
+    int head_dim, int value_dim, float scale, int left, float* y, long long y_stride, const Appended& appended, Rounded rounded,
+    int parts, int part_keys)
 {
     __shared__ float weights[Warps * KeysOfBlock];
     int warp = thread_x() / WarpLanes, lane = thread_x() % WarpLanes;
@@ -243,7 +251,7 @@ DEVICE void attend_cache(
         for (int start = first; start < end;)
         {
             int position = (block + start) % Positions, count = least(Positions - position, end - start);
-            int place = block_of(s.table, blocks, block + start, true);
+            int place = block_of(s.table, blocks, block + start);
             const float* values = cache_values + (((long long)place * heads + head) * Positions + position) * value_dim;
             add_values<Columns>(values, value_dim, columns, own + start, count, sums);
             start += count;
@@ -270,7 +278,10 @@ DEVICE void attend_cache(
     for (int c = 0; c < Columns; c++)
     {
         int column = (block_y() * Columns + c) * WarpLanes + lane;
-        if (column < value_dim) output[column] = finished(sums[c], inverse);
+        if (column >= value_dim) continue;
+        float value = finished(sums[c], inverse);
+        output[column] = value;
+        if (!IsSplit && rounded.y != nullptr) rounded.y[piece * value_dim + column] = (unsigned short)rounded_to(value, rounded.is_float16);
     }
 }
 
@@ -279,12 +290,12 @@ DEVICE void attend_cache(
         const float* query, long long query_stride, const float* vector, float* cache_keys, float* cache_values, int blocks, \
         const int* table, long long table_stride, int table_columns, const int* lengths, int rows, int heads, int head_dim, \
         int value_dim, float scale, int left, float* y, long long y_stride, const float* new_keys, long long new_key_stride, \
-        const float* new_values, long long new_value_stride, const int* slots) \
+        const float* new_values, long long new_value_stride, const int* slots, unsigned short* rounded, int is_float16) \
     { \
         Appended appended{new_keys, new_key_stride, new_values, new_value_stride, slots}; \
         attend_cache<is_additive, columns, false>( \
             query, query_stride, vector, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
-            heads, head_dim, value_dim, scale, left, y, y_stride, appended, 1, 0); \
+            heads, head_dim, value_dim, scale, left, y, y_stride, appended, Rounded{rounded, is_float16 != 0}, 1, 0); \
     }
 
 CACHED(cached_dot_1, false, 1, 5)
@@ -302,7 +313,7 @@ CACHED(cached_additive_4, true, 4, 3)
     { \
         attend_cache<false, columns, true>( \
             query, query_stride, nullptr, cache_keys, cache_values, blocks, table, table_stride, table_columns, lengths, rows, \
-            heads, head_dim, value_dim, scale, left, results, 0, Appended{}, parts, part_keys); \
+            heads, head_dim, value_dim, scale, left, results, 0, Appended{}, Rounded{}, parts, part_keys); \
     }
 
 CACHED_PART(cached_part_1, 1, 5)

@@ -177,6 +177,12 @@ DEVICE unsigned short round_to_float16(float x)
     return bits;
 }
 
+// As 16 bits of either type.
+DEVICE unsigned rounded_to(float x, bool is_float16)
+{
+    return is_float16 ? round_to_float16(x) : round_to_bfloat16(x) >> 16;
+}
+
 // The sum of 64 chains as the numerics contract joins them: lane l holds the chains l and l + 32.
 // (c0 + c1) + (c2 + c3) of sixteen lanes each, then the lanes by halves. Every lane gets the sum.
 DEVICE float join_chains(float low, float high)

@@ -5,11 +5,6 @@
 
 constexpr int Threads = 128;
 
-DEVICE unsigned rounded_to(float x, bool is_float16)
-{
-    return is_float16 ? round_to_float16(x) : round_to_bfloat16(x) >> 16;
-}
-
 template <bool IsPaired>
 DEVICE void store_rounded(unsigned short* row, int column, int columns, float low, float high, bool is_float16)
 {

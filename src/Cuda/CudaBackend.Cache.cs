@@ -17,6 +17,7 @@ public sealed unsafe partial class CudaBackend
 
     private const int MostCaches = 256;     // more are copied in one by one
 
+    private CachedWork _lastCached;
     private long[] _cacheAddresses = [];
     private nint _cacheTable;
 
@@ -178,8 +179,7 @@ public sealed unsafe partial class CudaBackend
         AttentionShapes.Cached(query, score, cache, view, spec);
         Tensor y = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
         if (y.Shape.Count == 0) return y;
-        int valueDim = cache.ValueColumns / spec.Heads;
-        (int columns, uint slices) = ValueSlices(valueDim);
+        (_, uint slices) = ValueSlices(cache.ValueColumns / spec.Heads);
         int parts = score.IsNone ? PartsOfHistory((long)query.Rows * spec.Heads * slices, view.Longest, spec.Mask.Left) : 1;
         if (parts > 1)
         {
@@ -187,14 +187,25 @@ public sealed unsafe partial class CudaBackend
             return y;
         }
 
+        _lastCached = new CachedWork(_context.Stream.Next, query, score, cache, view, spec, appended, y);
+        LaunchCached(_lastCached, 0, isFloat16: false);
+        return y;
+    }
+
+    // rounded: where y is wanted in 16 bits too, rows behind each other; 0: nowhere.
+    private void LaunchCached(in CachedWork work, nint rounded, bool isFloat16)
+    {
+        (long _, Tensor query, Tensor score, KeyValueCache cache, CacheView view, AttentionSpec spec, Appended appended, Tensor y) = work;
+        int valueDim = cache.ValueColumns / spec.Heads;
+        (int columns, uint slices) = ValueSlices(valueDim);
         Launch(
             _kernels.Cached(!score.IsNone, columns), Blocks((long)query.Rows * spec.Heads, WarpsOfCached), slices, 1,
             ThreadsOfAttention, 0,
             Address(query), (long)query.Stride, Address(score), Address(cache.Keys), Address(cache.Values), cache.Blocks,
             Address(view.Blocks), (long)view.Blocks.Stride, view.Blocks.Columns, Address(view.Lengths), query.Rows, spec.Heads,
             cache.KeyColumns / spec.Heads, valueDim, spec.Scale, spec.Mask.Left, Address(y), (long)y.Stride, Address(appended.Keys),
-            (long)appended.Keys.Stride, Address(appended.Values), (long)appended.Values.Stride, Address(appended.Slots));
-        return y;
+            (long)appended.Keys.Stride, Address(appended.Values), (long)appended.Values.Stride, Address(appended.Slots), rounded,
+            isFloat16 ? 1 : 0);
     }
 
     /// <summary>In how many parts a history is attended to: a power of two, so that one that grows changes it seldom.</summary>
@@ -232,4 +243,8 @@ public sealed unsafe partial class CudaBackend
 
     // What each row writes to the cache before it attends to it; none: nothing.
     private readonly record struct Appended(Tensor Keys, Tensor Values, Tensor Slots);
+
+    // Attention to a cache as it was launched, and the number under which it was written down.
+    private readonly record struct CachedWork(
+        long Number, Tensor Query, Tensor Score, KeyValueCache Cache, CacheView View, AttentionSpec Spec, Appended Appended, Tensor Y);
 }

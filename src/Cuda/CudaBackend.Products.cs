@@ -75,15 +75,16 @@ public sealed unsafe partial class CudaBackend
             y.Columns, weight.Inputs, (int)activation);
     }
 
-    // Rows are padded with zeros as the weight's are, so that the product may take the padding for inputs. A norm that was written down
-    // just before rounds them itself.
+    // Rows are padded with zeros as the weight's are, so that the product may take the padding for inputs. A norm, or attention to the
+    // cache, that was written down just before rounds them itself.
     private void MultiplyHalf(in Tensor x, CudaWeight weight, in Tensor bias, Activation activation, in Tensor y)
     {
         (int, long) mark = _arena.Mark();
         bool isFloat16 = weight.Type == DType.Float16;
         nint rounded = RentBytes((long)x.Rows * weight.Stride * sizeof(ushort));
-        bool isNorm = _lastNorm.Y == x && weight.Stride == x.Columns && _context.Stream.TakeBack(_lastNorm.Number);
-        if (isNorm) LaunchNorm(_lastNorm, rounded, isFloat16);
+        bool isWhole = weight.Stride == x.Columns;
+        if (isWhole && _lastNorm.Y == x && _context.Stream.TakeBack(_lastNorm.Number)) LaunchNorm(_lastNorm, rounded, isFloat16);
+        else if (isWhole && _lastCached.Y == x && _context.Stream.TakeBack(_lastCached.Number)) LaunchCached(_lastCached, rounded, isFloat16);
         else LaunchPadded(isFloat16 ? _kernels.ToFloat16 : _kernels.ToBFloat16, x, rounded, weight.Stride);
         Multiply(
             GemmHalf(

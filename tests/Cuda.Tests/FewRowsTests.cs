@@ -114,6 +114,57 @@ public sealed class FewRowsTests
         if (StandIn.IsThere) Assert.Equal((works, 3), (one.Launches + products, two.Launches + products));
     }
 
+    [Theory]
+    [InlineData(DType.Float16, 16, true, 2)]
+    [InlineData(DType.BFloat16, 16, true, 2)]
+    [InlineData(DType.BFloat16, 48, false, 2)]
+    [InlineData(DType.BFloat16, 7, false, 3)]       // weights are padded, so rows must be
+    public void Attention_before_a_product_of_many_rows_rounds_them_itself(DType type, int headDim, bool appends, int works)
+    {
+        const int Rows = 11, Heads = 2;
+        using CudaBackend backend = Device.Open(usesOwnProducts: false);
+        HostMatrix matrix = HostMatrix.Create(type, 6, Heads * headDim, Numbers(6 * Heads * headDim, seed: 1));
+        using Weight weight = backend.Pack([matrix.Tensor], type == DType.BFloat16 ? ActivationRounding.BFloat16 : ActivationRounding.Nearest);
+        (float[] Y, float[] Attended, long Works) Found(bool repeats)
+        {
+            KeyValueCache cache = backend.AllocateCache(Rows, Heads * headDim, Heads * headDim, Heads);
+            int[] numbers = [.. Enumerable.Range(0, Rows)];
+            backend.BeginFrame(repeats);
+            Tensor query = Put(backend, Rows, Heads * headDim, seed: 2), keys = Put(backend, Rows, Heads * headDim, seed: 3);
+            Tensor values = Put(backend, Rows, Heads * headDim, seed: 4), bias = Put(backend, 1, 6, seed: 5);
+            var view = new CacheView(
+                Integers(backend, Rows, 1, numbers), Integers(backend, 1, Rows, [.. numbers.Select(static row => row + 1)]), Rows);
+            for (int place = 0; place < Rows; place++)
+                backend.Append(cache, keys, values, Integers(backend, 1, Rows, [.. numbers.Select(row => place < row ? (16 * row) + place : -1)]));
+            Tensor slots = Integers(backend, 1, Rows, [.. numbers.Select(static row => (16 * row) + row)]);
+            var spec = new AttentionSpec(Heads, 0.3f, AttentionMask.None);
+            if (!appends) backend.Append(cache, keys, values, slots);
+            long before = Works();
+            Tensor attended = appends
+                ? backend.AppendAndAttend(query, keys, values, slots, cache, view, spec) : backend.CachedAttention(query, cache, view, spec);
+            Tensor y = backend.Linear(attended, new LinearWeights(weight, bias), Activation.Relu);
+            long works = repeats ? 0 : Works() - before;
+            (float[], float[], long) found = (Read(backend, y), Read(backend, attended), works);
+            backend.EndFrame();
+            backend.FreeCache(cache);
+            return repeats ? found with { Item3 = Works() - before - Rows - (appends ? 0 : 1) } : found;
+        }
+
+        (float[] Y, float[] Attended, long Works) one = Found(repeats: true), two = Found(repeats: false);
+        Assert.Equal(two.Y, one.Y);
+        Assert.Equal(two.Attended, one.Attended);
+        if (StandIn.IsThere) Assert.Equal((works, 3), (one.Works, two.Works));
+    }
+
+    private static long Works() => StandIn.IsThere ? StandIn.Count("launches") + StandIn.Count("products") : 0;
+
+    private static Tensor Integers(CudaBackend backend, int rows, int columns, int[] values)
+    {
+        Tensor tensor = backend.Rent(new Shape(rows, columns), DType.Int32);
+        backend.Write(tensor, values);
+        return tensor;
+    }
+
     [Fact]
     public void A_norm_that_is_not_the_last_work_or_not_the_input_stays()
     {
