@@ -192,8 +192,9 @@ DEVICE void add_values(
 // What is known of a part of the keys of a row and head: before its sum of values, in value_dim numbers.
 constexpr int LargestOfPart = 0, TotalOfPart = 1, NumbersOfPart = 2;
 
-// appended: only where a head has one slice of values. Where IsSplit, a warp has the keys of one of several parts of the history, each of part_keys, which is a multiple of 64; y are the
-// parts then, [rows, heads, parts, NumbersOfPart + value_dim]. Grid: pieces of four rows and heads, slices of a value, parts.
+// appended: only where a head has one slice of values. Where IsSplit, a warp has the keys of one of several parts of the history, each of
+// part_keys, which is a multiple of 64; y are the parts then, [rows, heads, parts, NumbersOfPart + value_dim]. Grid: pieces of four rows
+// and heads, slices of a value, parts.
 template <bool IsAdditive, int Columns, bool IsSplit>
 DEVICE void attend_cache(
     const float* query, long long query_stride, const float* vector, float* cache_keys, float* cache_values,

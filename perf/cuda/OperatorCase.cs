@@ -83,7 +83,8 @@ internal static class OperatorCases
 
         foreach (int sentences in new[] { 8, 64 })
         {
-            yield return new OperatorCase("AdvanceBeams", $"{sentences} × {Beams} beams", BytesOfBeams(sentences), 0, b => PutBeams(b, sentences));
+            yield return new OperatorCase(
+                "AdvanceBeams", $"{sentences} × {Beams} beams", BytesOfBeams(sentences), 0, b => PutBeams(b, sentences));
         }
 
         foreach (int rows in new[] { 8, 64 })
@@ -220,9 +221,11 @@ internal static class OperatorCases
             };
         }
 
-        Tensor found = Put(b, rows, 2 * Beams), tokens = Numbers(b, rows * 2 * Beams, Vocabulary) with { Shape = new Shape(rows, 2 * Beams), Stride = 2 * Beams };
+        Tensor found = Put(b, rows, 2 * Beams);
+        Tensor tokens = Numbers(b, rows * 2 * Beams, Vocabulary) with { Shape = found.Shape, Stride = found.Stride };
         Tensor searches = Given(MemoryMarshal.Cast<BeamSentence, int>(records), sentences);
-        Tensor ends = Given(new int[sentences], sentences), sums = Numbers(b, rows, 1), ids = Numbers(b, rows, 10), places = Numbers(b, rows, 10);
+        Tensor ends = Given(new int[sentences], sentences), sums = Numbers(b, rows, 1);
+        Tensor ids = Numbers(b, rows, 10), places = Numbers(b, rows, 10);
         Tensor slots = Numbers(b, rows, 10), lengths = Numbers(b, rows, 10), copies = Given(new int[2 * rows], rows);
         Tensor blocks = Given([.. Enumerable.Range(0, rows * BlocksOfHistory)], rows);
         Tensor spare = Given([.. Enumerable.Range(rows * BlocksOfHistory, 2 * rows)], rows), moves = Given(new int[rows * 16], 2 * rows);

@@ -55,7 +55,8 @@ public abstract partial class BackendConformance
         Assert.Throws<ArgumentException>(() => b.AdvanceBeams(tokens, scores, search.Put(b)));
         Assert.Throws<ArgumentException>(() => b.AdvanceBeams(scores.RowRange(0, 1), tokens.RowRange(0, 1), search.Put(b)));
         BeamState good = search.Put(b);
-        Assert.Throws<ArgumentException>(() => b.AdvanceBeams(scores, tokens, With(search.Put(b), spare: Put(b, search.Rows, 3, new int[search.Rows * 3]))));
+        Tensor three = Put(b, search.Rows, 3, new int[search.Rows * 3]);
+        Assert.Throws<ArgumentException>(() => b.AdvanceBeams(scores, tokens, With(search.Put(b), spare: three)));
         Assert.Throws<ArgumentException>(() => b.AdvanceBeams(scores, tokens, With(search.Put(b), spare: search.Put(b).Spare.RowRange(0, 1))));
         b.AdvanceBeams(scores, tokens, good);
         return true;

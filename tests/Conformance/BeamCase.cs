@@ -136,7 +136,8 @@ internal sealed class BeamCase
     // What a step of a decoder does: blocks are copied, then each row writes.
     private static void CopyBlocks(int[] copies, int[] cache)
     {
-        int[] from = [.. copies.Where(static (block, i) => i % 2 == 0 && block >= 0)], to = [.. copies.Where(static (block, i) => i % 2 == 1 && block >= 0)];
+        int[] from = [.. copies.Where(static (block, i) => i % 2 == 0 && block >= 0)];
+        int[] to = [.. copies.Where(static (block, i) => i % 2 == 1 && block >= 0)];
         Assert.True(!from.Intersect(to).Any(), "a block is copied from and to");
         Assert.Equal(to.Length, to.Distinct().Count());
         for (int i = 0; i < from.Length; i++) Array.Copy(cache, from[i] * Block, cache, to[i] * Block, Block);
@@ -189,7 +190,9 @@ internal sealed class BeamCase
                 for (int i = 0; i < s.Length; i++)
                 {
                     int found = cache[(tables.Blocks[(row * _columns) + (i / Block)] * Block) + (i % Block)];
-                    Assert.True(histories[row][i] == int.MinValue || found == histories[row][i], $"row {row}, position {i}: {found}, expected {histories[row][i]}");
+                    Assert.True(
+                        histories[row][i] == int.MinValue || found == histories[row][i],
+                        $"row {row}, position {i}: {found}, expected {histories[row][i]}");
                 }
             }
         }

@@ -1,5 +1,6 @@
 // Continuous batching: each step has a row for every live hypothesis of every sentence; one that ends leaves at once, or, where the
-// backend takes some steps alone, after these, and a waiting sentence takes its place. What a sentence gets does not depend on who else is in the batch.
+// backend takes some steps alone, after these, and a waiting sentence takes its place. What a sentence gets does not depend on who else
+// is in the batch.
 using Engine.Backends;
 using Engine.Models;
 using Engine.Tensors;

@@ -167,7 +167,8 @@ internal static class OperatorCases
 
         void Take(BeamCase search)
         {
-            foreach (BeamTables tables in search.Run(bench.Backend, view: true)) bench.Give(Array.ConvertAll(tables.All, BitConverter.Int32BitsToSingle));
+            foreach (BeamTables tables in search.Run(bench.Backend, view: true))
+                bench.Give(Array.ConvertAll(tables.All, BitConverter.Int32BitsToSingle));
         }
     }
 
