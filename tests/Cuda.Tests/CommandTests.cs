@@ -67,13 +67,22 @@ public sealed class CommandTests : IDisposable
         foreach (bool trains in (bool[])[false, true])
         {
             (int code, string output, string error) =
-                trains ? await TrainAsync(fault) : await TranslateAsync(fault, "--backend", "cuda");
+                trains ? await TrainAsync(fault) : await TranslateAsync(fault, "--backend", "cuda", "--replicas", "1");
             Assert.True(code == 1, $"{fault}: exit code {code}, {error}");
             Assert.Empty(output);
             string line = Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
             Assert.Contains(expected, line, StringComparison.Ordinal);
             Assert.DoesNotContain("unexpected", line, StringComparison.Ordinal);
         }
+    }
+
+    /// <summary>Nobody asked for two translators on the device: while they open and load, one may find no room.</summary>
+    [Theory, InlineData(5), InlineData(9), InlineData(12), InlineData(20)]
+    public async Task Where_there_is_no_room_for_a_second_translator_one_does_the_work(int allocation)
+    {
+        (int code, string output, string error) = await TranslateAsync($"fail_alloc={allocation}", "--backend", "cuda");
+        Assert.True(code == 0, error);
+        Assert.Equal(Names, output);
     }
 
     private static Task<(int Code, string Output, string Error)> TranslateAsync(string fault, params string[] arguments) =>
