@@ -116,14 +116,9 @@ public sealed unsafe partial class CudaBackend
         in Tensor query, in Tensor keys, in Tensor values, in Tensor slots, in KeyValueCache cache, in CacheView view, in AttentionSpec spec)
     {
         AttentionShapes.Append(cache, keys, values, slots);
-        AttentionShapes.Cached(query, Tensor.None, cache, view, spec);
         if (keys.Rows != query.Rows)
             throw new ArgumentException($"keys is {keys.Shape}, expected {query.Rows} rows, as the query has.", nameof(keys));
-        (_, uint slices) = ValueSlices(cache.ValueColumns / spec.Heads);
-        int parts = PartsOfHistory((long)query.Rows * spec.Heads * slices, view.Longest, spec.Mask.Left);
-        if (slices == 1 && parts == 1) return AttendCache(query, Tensor.None, cache, view, spec, new Appended(keys, values, slots));
-        Append(cache, keys, values, slots);
-        return AttendCache(query, Tensor.None, cache, view, spec);
+        return AttendCache(query, Tensor.None, cache, view, spec, new Appended(keys, values, slots));
     }
 
     /// <inheritdoc />
@@ -174,13 +169,20 @@ public sealed unsafe partial class CudaBackend
     }
 
     private Tensor AttendCache(
-        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, in Appended appended = default)
+        in Tensor query, in Tensor score, in KeyValueCache cache, in CacheView view, in AttentionSpec spec, Appended appended = default)
     {
         AttentionShapes.Cached(query, score, cache, view, spec);
         Tensor y = Rent(new Shape(query.Rows, cache.ValueColumns), DType.Float32);
         if (y.Shape.Count == 0) return y;
         (_, uint slices) = ValueSlices(cache.ValueColumns / spec.Heads);
         int parts = score.IsNone ? PartsOfHistory((long)query.Rows * spec.Heads * slices, view.Longest, spec.Mask.Left) : 1;
+        if (!appended.Keys.IsNone && (slices > 1 || parts > 1))
+        {
+            // Warps that share a row and head would have to wait for the one that appends.
+            Append(cache, appended.Keys, appended.Values, appended.Slots);
+            appended = default;
+        }
+
         if (parts > 1)
         {
             AttendParts(query, cache, view, spec, parts, y);

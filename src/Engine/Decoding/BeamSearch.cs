@@ -19,7 +19,7 @@ internal sealed class BeamSearch : Search
     private readonly int _mostFinished;
     private readonly bool _stopsAtTop;          // without normalisation a longer hypothesis is never better
     private readonly List<FinishedTrail> _finished = [];
-    private readonly Candidate[] _candidates;
+    private readonly BeamMove[] _candidates;
     private readonly Sampler? _sampler;
     private Trail[] _trails;
     private Trail[] _next;
@@ -48,7 +48,7 @@ internal sealed class BeamSearch : Search
         _beams = rules.Options.BeamSize;
         _mostFinished = (int)MathF.Round(_beams * rules.Options.Patience, MidpointRounding.AwayFromZero);
         _stopsAtTop = rules.Options.LengthPenalty == 0 && rules.Options.CoveragePenalty == 0;
-        _candidates = new Candidate[2 * _beams];
+        _candidates = new BeamMove[2 * _beams];
         _trails = MakeTrails();
         _next = MakeTrails();
         _sums = new float[_beams];
@@ -92,7 +92,7 @@ internal sealed class BeamSearch : Search
         int rows = 0;
         for (int k = 0; k < Math.Min(_beams, _candidateCount); k++)
         {
-            Candidate candidate = _candidates[k];
+            BeamMove candidate = _candidates[k];
             if (_rules.IsEnd(candidate.Token) || isLast)
             {
                 _topFinished |= k == 0;
@@ -216,7 +216,7 @@ internal sealed class BeamSearch : Search
         if (_isBiased || _prefix.Length == 0 || step != _prefix.Length) return;
         for (int k = 1; k < _candidateCount; k++)
         {
-            if (_rules.IsEnd(_candidates[k].Token)) _candidates[k] = _candidates[k] with { Row = 0, Token = 0, Sum = Unlikely };
+            if (_rules.IsEnd(_candidates[k].Token)) _candidates[k] = _candidates[k] with { Parent = 0, Token = 0, Sum = Unlikely };
         }
     }
 
@@ -225,7 +225,7 @@ internal sealed class BeamSearch : Search
         for (int i = 0; i < output.Candidates; i++)
         {
             int index = (row * output.Candidates) + i;
-            if (!Insert(new Candidate(row, output.Tokens[index], output.Scores[index], _sums[row] + output.Scores[index]))) break;
+            if (!Insert(new BeamMove(row, output.Tokens[index], output.Scores[index], _sums[row] + output.Scores[index]))) break;
         }
     }
 
@@ -234,13 +234,13 @@ internal sealed class BeamSearch : Search
     {
         float beta = _rules.Options.PrefixBiasBeta;
         float score = MathF.Log((MathF.Exp(output.Named[row]) * (1 - beta)) + beta);
-        Insert(new Candidate(row, favoured, score, _sums[row] + score));
+        Insert(new BeamMove(row, favoured, score, _sums[row] + score));
         for (int i = 0; i < output.Candidates; i++)
         {
             int index = (row * output.Candidates) + i;
             if (output.Tokens[index] == favoured) continue;
             float other = MathF.Log(MathF.Exp(output.Scores[index]) * (1 - beta));
-            Insert(new Candidate(row, output.Tokens[index], other, _sums[row] + other));
+            Insert(new BeamMove(row, output.Tokens[index], other, _sums[row] + other));
         }
     }
 
@@ -265,12 +265,12 @@ internal sealed class BeamSearch : Search
         {
             if (_candidateCount == _candidates.Length) break;
             int index = pool[drawn].Index;
-            _candidates[_candidateCount++] = new Candidate(
+            _candidates[_candidateCount++] = new BeamMove(
                 index / output.Candidates, output.Tokens[index], output.Scores[index], pool[drawn].Score);
         }
     }
 
-    private bool Insert(in Candidate candidate)
+    private bool Insert(in BeamMove candidate)
     {
         int place = _candidateCount;
         while (place > 0 && candidate.Sum > _candidates[place - 1].Sum) place--;
@@ -281,17 +281,17 @@ internal sealed class BeamSearch : Search
         return true;
     }
 
-    private void Place(in StepOutput output, in Candidate candidate, int row, RowMoves moves)
+    private void Place(in StepOutput output, in BeamMove candidate, int row, RowMoves moves)
     {
-        _next[row].CopyFrom(_trails[candidate.Row], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Row));
+        _next[row].CopyFrom(_trails[candidate.Parent], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Parent));
         _nextSums[row] = candidate.Sum;
-        moves.Add(candidate.Row, candidate.Token);
+        moves.Add(candidate.Parent, candidate.Token);
     }
 
-    private void Finish(in StepOutput output, in Candidate candidate)
+    private void Finish(in StepOutput output, in BeamMove candidate)
     {
-        var trail = new Trail(_trails[candidate.Row].Length + 1, _rules.WantsAlignment);
-        trail.CopyFrom(_trails[candidate.Row], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Row));
+        var trail = new Trail(_trails[candidate.Parent].Length + 1, _rules.WantsAlignment);
+        trail.CopyFrom(_trails[candidate.Parent], candidate.Token, candidate.Score, output.AlignmentOf(candidate.Parent));
         _finished.Add(FinishedTrail.End(trail, candidate.Sum, _rules.Options));
     }
 
@@ -314,6 +314,4 @@ internal sealed class BeamSearch : Search
         for (int i = 0; i < trails.Length; i++) trails[i] = new Trail(Math.Min(_maxLength, 256), _rules.WantsAlignment);
         return trails;
     }
-
-    private readonly record struct Candidate(int Row, int Token, float Score, float Sum);
 }

@@ -12,9 +12,11 @@ internal sealed partial class ContinuousBatch
     private Tensor _state = Tensor.None;
     private int[] _found = [];
     private float[] _sums = [];
-    private int _firstStep;     // fewer steps than usual are the last of as many, so that all steps are alike
 
     private int MostSteps => Math.Min(_backend.StepsAtOnce, BeamState.MostSteps);
+
+    // Fewer steps than usual are the last of as many, so that all steps are alike.
+    private int FirstStep(int steps) => MostSteps - steps;
 
     // How many steps the backend takes alone; less than two: none.
     private int StepsAlone()
@@ -58,7 +60,6 @@ internal sealed partial class ContinuousBatch
     // Each sentence has as many rows as it may need; the longest history is that of the last step.
     private StepPlan PlanRun(int steps)
     {
-        _firstStep = MostSteps - steps;
         int rows = 0, targetLongest = 0, sourceLongest = 0, candidates = 0, ends = 0;
         _edits.Clear();
         foreach (Sentence sentence in _sentences)
@@ -93,7 +94,7 @@ internal sealed partial class ContinuousBatch
             Sentence sentence = _sentences[s];
             BeamSentence search = sentence.Search.Describe(sums[first..]);
             search.FirstRow = first;
-            search.Taken = _firstStep;
+            search.Taken = FirstStep(steps);
             sentences[s] = search;
             sentence.Rules.EndIds.CopyTo(input[b.Ends].Slice(s * ends, ends));
             for (int row = 0; row < search.Beams; row++)
@@ -114,12 +115,8 @@ internal sealed partial class ContinuousBatch
     // A row that has no hypothesis yet: it sees its source, and is written nowhere.
     private void Await(Sentence sentence, int place, in StepShape shape)
     {
-        StepBuffers b = _buffers;
-        Span<int> input = b.Input;
-        (input[b.Ids][place], input[b.Positions][place], input[b.Slots][place], input[b.TargetLengths][place]) = (-1, 0, -1, 1);
-        input[b.SourceLengths][place] = sentence.SourceIds.Length;
-        input[b.TargetBlocks].Slice(place * shape.TargetBlocks, shape.TargetBlocks).Fill(_idleBlock);
-        Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(place * shape.SourceBlocks, shape.SourceBlocks));
+        _buffers.FillIdle(place, 1, _idleBlock);
+        FillSource(sentence, place, shape);
     }
 
     // Blocks for the positions behind the next one: a hypothesis alone needs one where a block is full, several may part in each.
@@ -209,13 +206,13 @@ internal sealed partial class ContinuousBatch
         int rows = plan.Shape.Rows, columns = plan.Shape.TargetBlocks, start = b.TargetBlocks.Start.Value, kept = 0;
         ReadOnlySpan<int> table = Found(b.TargetBlocks);
         ReadOnlySpan<BeamSentence> searches = MemoryMarshal.Cast<int, BeamSentence>(Found(b.Sentences));
-        ReadOnlySpan<BeamMove> moves = MemoryMarshal.Cast<int, BeamMove>(Found(b.Moves))[(2 * _firstStep * rows)..];
+        ReadOnlySpan<BeamMove> moves = MemoryMarshal.Cast<int, BeamMove>(Found(b.Moves))[(2 * FirstStep(steps) * rows)..];
         _nextRows.Clear();
         for (int s = 0; s < _sentences.Count; s++)
         {
             Sentence sentence = _sentences[s];
             BeamSentence search = searches[s];
-            search.Taken -= _firstStep;
+            search.Taken -= FirstStep(steps);
             Require(search.Taken == steps || (search.Live == 0 && search.Taken > 0), "steps", search.Taken, steps);
             sentence.Search.Follow(new BeamLog(moves, rows, search.FirstRow, search));
             if (search.Live > 0) Compare(search, sentence.Search.Describe(StepBuffers.Room(ref _sums, search.Beams)));

@@ -263,15 +263,20 @@ internal sealed partial class ContinuousBatch : IDisposable
         }
 
         bool isZero = row.Length == 0 && _model.Config.StartsFromZeroEmbedding;
-        Sentence sentence = row.Sentence!;
         Span<int> input = b.Input;
         input[b.Ids][place] = isZero ? -1 : row.Token;
         input[b.Positions][place] = row.Length;
         input[b.Slots][place] = (row.Blocks[^1] * KeyValueCache.BlockPositions) + inBlock;
         input[b.TargetLengths][place] = row.Length + 1;
-        input[b.SourceLengths][place] = sentence.SourceIds.Length;
         Pad(row.Blocks, input[b.TargetBlocks].Slice(place * shape.TargetBlocks, shape.TargetBlocks));
-        Pad(sentence.SourceBlocks, input[b.SourceBlocks].Slice(place * shape.SourceBlocks, shape.SourceBlocks));
+        FillSource(row.Sentence!, place, shape);
+    }
+
+    private void FillSource(Sentence sentence, int place, in StepShape shape)
+    {
+        StepBuffers b = _buffers;
+        b.Input[b.SourceLengths][place] = sentence.SourceIds.Length;
+        Pad(sentence.SourceBlocks, b.Input[b.SourceBlocks].Slice(place * shape.SourceBlocks, shape.SourceBlocks));
     }
 
     // What a step that failed has written is written again when it is tried anew; only its blocks must not stay taken.

@@ -152,16 +152,25 @@ internal sealed class StepBuffers
     /// <param name="idleBlock">A block that no row writes to.</param>
     public void FillUp(int rows, int copies, int idleBlock)
     {
-        Span<int> input = Input;
-        input[Ids][rows..].Fill(-1);
-        input[Positions][rows..].Clear();
-        input[Slots][rows..].Fill(-1);
-        input[TargetLengths][rows..].Fill(1);
+        FillIdle(rows, _shape.Rows - rows, idleBlock);
+        Span<int> input = Input, sources = input[SourceBlocks];
         input[SourceLengths][rows..].Fill(1);
-        Span<int> targets = input[TargetBlocks], sources = input[SourceBlocks];
-        targets[(rows * _shape.TargetBlocks)..].Fill(idleBlock);
         sources[(rows * _shape.SourceBlocks)..].Fill(sources[0]);
         input[Copies][(2 * copies)..].Fill(-1);
+    }
+
+    /// <summary>Rows without a hypothesis, but for what they see of a source: they are written nowhere.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">Number of rows.</param>
+    /// <param name="idleBlock">A block that no row writes to.</param>
+    public void FillIdle(int first, int count, int idleBlock)
+    {
+        Span<int> input = Input;
+        input[Ids].Slice(first, count).Fill(-1);
+        input[Positions].Slice(first, count).Clear();
+        input[Slots].Slice(first, count).Fill(-1);
+        input[TargetLengths].Slice(first, count).Fill(1);
+        input[TargetBlocks].Slice(first * _shape.TargetBlocks, count * _shape.TargetBlocks).Fill(idleBlock);
     }
 
     /// <summary>Numbers on the device, until the frame ends.</summary>
